@@ -63,7 +63,7 @@ def log_source(
     )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: that doubles the time in which one is made, and each request prints one
 class LogLine:
     """Describes a line of a log. ``seq`` grows by one over all streams; ``time`` is seconds since the epoch, when
     the emulator read it. ``deployment_id``, ``replica_id`` and ``origin`` (who wrote it) are empty where they are

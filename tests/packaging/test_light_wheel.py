@@ -117,6 +117,18 @@ def test_check_says_nothing_of_that_where_it_was_asked_for(scripts: Path, projec
     assert "Note:" not in _do(scripts, project, "check", "client.py", "--model", "hello", "--static").stderr
 
 
+def test_every_format_of_a_report_is_there_and_rules_have_their_examples(scripts: Path, project: Path) -> None:
+    done = _do(scripts, project, "check", "client.py", "--model", "hello", "--format", "sarif")
+    driver = json.loads(done.stdout)["runs"][0]["tool"]["driver"]
+    assert (driver["name"], driver["semanticVersion"]) == ("clarifai-emulator-check", "0.1.0")
+    assert "`clarifai-emulator-check contract rules unknown-argument`" in driver["rules"][0]["help"]["markdown"]
+    shown = _do(scripts, project, "contract", "rules", "unknown-argument").stdout
+    assert '      model.predict(promt="Hello")' in shown.splitlines()
+    for name in ("json", "junit", "github", "gitlab", "markdown"):
+        done = _do(scripts, project, "check", "client.py", "--model", "hello", "--format", name)
+        assert (done.returncode, name) == (1, name), done.stderr
+
+
 def test_a_client_in_javascript_is_named_with_what_would_read_it(scripts: Path, project: Path) -> None:
     (project / "client.js").write_text('fetch("https://api.clarifai.com/v2/models/hello/outputs")\n')
     done = _do(scripts, project, "check", "client.js", "--model", "hello", "--fail-on", "unchecked")

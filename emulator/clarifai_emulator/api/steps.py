@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import re
 import traceback
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
@@ -22,6 +21,7 @@ from clarifai_emulator.clock import Clock
 from clarifai_emulator.errors import CallerError, TransportError, describe
 from clarifai_emulator.events import EventBus
 from clarifai_emulator.faults import Faults
+from clarifai_emulator.unique_ids import unique_id
 
 log = logging.getLogger(__name__)
 
@@ -71,7 +71,7 @@ class RequestIds(Step):
     def enter(self, call: ApiCall) -> None:
         asked = call.metadata.get("x-clarifai-request-id-prefix")
         prefix = _PREFIX_CHARACTERS.sub("", asked)[:64] if asked else ""
-        request_id = os.urandom(16).hex()
+        request_id = unique_id()
         call.request_id = f"{prefix}-{request_id}" if prefix else request_id
         call.trailers["x-clarifai-request-id"] = call.request_id
 

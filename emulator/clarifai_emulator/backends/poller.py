@@ -10,9 +10,11 @@ _IN_VAIN = 5
 
 
 class Rounds:
-    """After ``begin``: calls ``look`` every 10 ms until it has found nothing five times in a row, then ``rest``."""
+    """After ``begin``: calls ``look`` every so many seconds until it has found nothing five times in a row, then
+    ``rest``."""
 
-    def __init__(self, look: Callable[[], bool], rest: Callable[[], None]) -> None:
+    def __init__(self, look: Callable[[], bool], rest: Callable[[], None], *, every: float = 0.0) -> None:
+        self._every = every or _EVERY_SECONDS
         self._look = look
         self._rest = rest
         self._loop = asyncio.get_running_loop()
@@ -23,7 +25,7 @@ class Rounds:
         """Something has come, and more may."""
         self._in_vain = 0
         if self._timer is None:
-            self._timer = self._loop.call_later(_EVERY_SECONDS, self._go)
+            self._timer = self._loop.call_later(self._every, self._go)
 
     def stop(self) -> None:
         """Look no more."""
@@ -32,7 +34,7 @@ class Rounds:
             self._timer = None
 
     def _go(self) -> None:
-        self._timer = self._loop.call_later(_EVERY_SECONDS, self._go)
+        self._timer = self._loop.call_later(self._every, self._go)
         self._in_vain = 0 if self._look() else self._in_vain + 1
         if self._in_vain == _IN_VAIN and not self._is_stopped():
             self.stop()

@@ -11,6 +11,7 @@ from clarifai_emulator.backends.poller import Rounds
 
 _CHUNK = 64 * 1024
 _LONGEST_LINE = 16 * 1024
+_EVERY_SECONDS = 0.03
 
 
 class OutputPipe:
@@ -24,7 +25,7 @@ class OutputPipe:
         self._read_fd, self.write_fd = os.pipe() if read_fd < 0 else (read_fd, -1)
         os.set_blocking(self._read_fd, False)
         # A replica prints a line per request.
-        self._rounds = Rounds(self._read, self._listen)
+        self._rounds = Rounds(self._read, self._listen, every=_EVERY_SECONDS)
         self._listen()
 
     def give_away(self) -> None:

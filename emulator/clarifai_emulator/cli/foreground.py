@@ -42,6 +42,8 @@ from clarifai_emulator.errors import ConfigError, EmulatorError, ModelError
 from clarifai_emulator.events import Event
 from clarifai_emulator.machine.processes import is_there
 
+# A request leaves little to collect, which need not be looked for after every few of them.
+_COLLECT_AFTER = (10_000, 10, 10)
 # Events are printed this often, and so many at once.
 _EVERY_SECONDS = 0.03
 _EVENTS_AT_ONCE = 200
@@ -206,6 +208,7 @@ async def _until_stopped(emulator: Emulator, *reasons: asyncio.Event) -> None:
     """Wait for the first reason to stop; meanwhile get ready for the first deployment."""
     # Freeze what was imported: a garbage collection of all of it would hold requests up for 50 ms.
     gc.freeze()
+    gc.set_threshold(*_COLLECT_AFTER)
     warming = asyncio.create_task(emulator.warm_up())
     waits = [asyncio.create_task(reason.wait()) for reason in reasons]
     await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)

@@ -12,7 +12,6 @@ transition emits one event; nothing else does.
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import AsyncIterator, Callable
 from enum import StrEnum
 from functools import partial
@@ -27,6 +26,7 @@ from clarifai_emulator.dispatch.work_steps import Enter, WorkStep
 from clarifai_emulator.errors import CallerError, TransportError
 from clarifai_emulator.events import EventBus
 from clarifai_emulator.messages.address import NodepoolKey
+from clarifai_emulator.unique_ids import unique_id
 
 if TYPE_CHECKING:
     from clarifai_emulator.dispatch.lane import Lane
@@ -116,7 +116,7 @@ class Work:
         steps: tuple[WorkStep, ...] = (),
         came: bytes = b"",
     ) -> None:
-        self.id = os.urandom(16).hex()
+        self.id = unique_id()
         self.request = request
         self.came = came
         self.size = 0

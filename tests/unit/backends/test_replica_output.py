@@ -19,7 +19,7 @@ class Scene:
         """Write as the replica prints: piece by piece, each read on its own."""
         for piece in pieces:
             os.write(self.pipe.write_fd, piece)
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0.05)
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ async def test_a_line_without_an_end_is_told_in_pieces_and_nothing_of_it_is_lost
 async def test_the_pipe_ends_by_itself_when_the_replica_has_closed_it(scene: Scene) -> None:
     await scene.write(b"bye")
     scene.pipe.give_away()
-    await asyncio.sleep(0.02)
+    await asyncio.sleep(0.05)
     assert scene.lines == ["bye"]
     scene.pipe.close()
     scene.pipe.close()

@@ -274,21 +274,25 @@ async def _watched_items(more: AsyncIterator[Any], watched: WatchedCall, work: W
 
 def ask_of(call: ApiCall, request: Any) -> Ask:
     """Return what a request says about where it wants to go, with ``me`` resolved."""
-    selector = request.runner_selector
     deployment = nodepool = None
-    if selector.HasField("deployment"):
-        deployment = (call.caller.resolve(selector.deployment.user_id), selector.deployment.id)
-    if selector.HasField("nodepool"):
-        cluster = selector.nodepool.compute_cluster
-        nodepool = (call.caller.resolve(cluster.user_id), cluster.id, selector.nodepool.id)
+    runner_id = ""
+    if request.HasField("runner_selector"):
+        selector = request.runner_selector
+        runner_id = selector.runner.id
+        if selector.HasField("deployment"):
+            deployment = (call.caller.resolve(selector.deployment.user_id), selector.deployment.id)
+        if selector.HasField("nodepool"):
+            cluster = selector.nodepool.compute_cluster
+            nodepool = (call.caller.resolve(cluster.user_id), cluster.id, selector.nodepool.id)
+    owner = request.user_app_id
     return Ask(
         caller=call.caller.user_id,
-        model_user=call.caller.resolve_user(request.user_app_id),
-        model_app=request.user_app_id.app_id,
+        model_user=call.caller.resolve_user(owner),
+        model_app=owner.app_id,
         model_id=request.model_id,
         version_id=request.version_id or request.model.model_version.id,
         deployment=deployment,
         nodepool=nodepool,
-        runner_id=selector.runner.id,
+        runner_id=runner_id,
         seed=call.request_id,
     )

@@ -51,7 +51,7 @@ class ApiHandlers:
             call = self._begin(rpc, stream, is_heard=is_readable)
             call.came = request, data
             response = await self._chain.unary(call, handler if is_readable else _refuse, request)
-            await stream.write(response.SerializeToString())
+            await stream.write_last(response.SerializeToString())
 
         return serve
 

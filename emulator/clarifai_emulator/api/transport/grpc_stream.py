@@ -55,6 +55,8 @@ class Wire(Protocol):
 
     def flush(self) -> None: ...
 
+    def cork(self) -> None: ...
+
     def acknowledge(self, stream_id: int, size: int) -> None: ...
 
     def reset(self, stream_id: int) -> None: ...
@@ -170,6 +172,11 @@ class GrpcStream:
         self.begin()
         if not self.closed:
             await self._wire.send_data(self._id, _PREFIX.pack(0, len(message)), message)
+
+    async def write_last(self, message: bytes) -> None:
+        """Send the last message: it leaves in one piece with the status, which follows at once."""
+        self._wire.cork()
+        await self.write(message)
 
     def flush(self) -> None:
         """Send what was written now, not with what else is written in this turn of the event loop."""

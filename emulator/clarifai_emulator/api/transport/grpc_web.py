@@ -90,6 +90,9 @@ class _WebWire:
     def flush(self) -> None:
         """Say nothing: each chunk is sent as it is written."""
 
+    def cork(self) -> None:
+        """Say nothing: each chunk is sent as it is written."""
+
     def acknowledge(self, stream_id: int, size: int) -> None:
         self._unread -= size
         if self._unread < _AHEAD:

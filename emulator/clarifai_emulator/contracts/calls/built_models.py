@@ -11,8 +11,9 @@ from clarifai_grpc.grpc.api.resources_pb2 import Model
 from clarifai_emulator.contracts.calls.call_targets import MODEL, Built
 from clarifai_emulator.contracts.calls.client_source import Source
 from clarifai_emulator.contracts.calls.constants import Evaluator, UnknownValue
+from clarifai_emulator.contracts.calls.edits import Edits
 from clarifai_emulator.contracts.rules import found
-from clarifai_emulator.contracts.rules.finding import Finding
+from clarifai_emulator.contracts.rules.finding import Edit, Finding
 from clarifai_emulator.contracts.rules.rule import Severity
 from clarifai_emulator.contracts.stubs.sdk_surface import SdkSurface
 from clarifai_emulator.contracts.stubs.sdk_versions import versions_with
@@ -29,6 +30,7 @@ class BuiltModels:
     def __init__(self, source: Source, evaluator: Evaluator, surface: SdkSurface) -> None:
         self._source = source
         self._evaluator = evaluator
+        self._edits = Edits(source)
         self._version = surface.version
         parameters = surface.model.get("__init__", ())
         self._names = [each.name for each in parameters if not each.star]
@@ -71,6 +73,7 @@ class BuiltModels:
                 keyword,
                 f"Write '{near}'." if near else None,
                 severity=Severity.ERROR if is_place else Severity.WARNING,
+                edit=self._edits.renamed(keyword, near),
             )
 
     def _places(self, given: Mapping[str, ast.expr], values: Mapping[str, Any]) -> Iterator[Finding]:
@@ -110,6 +113,12 @@ class BuiltModels:
             return _UNKNOWN
 
     def _say(
-        self, rule: str, message: str, at: Any, hint: str | None = None, severity: Severity | None = None
+        self,
+        rule: str,
+        message: str,
+        at: Any,
+        hint: str | None = None,
+        severity: Severity | None = None,
+        edit: Edit | None = None,
     ) -> Finding:
-        return found(rule, message, self._source.location(at), hint=hint, severity=severity)
+        return found(rule, message, self._source.location(at), hint=hint, severity=severity, edit=edit)

@@ -112,15 +112,16 @@ def check_calls(
     cache: Path | None = None,
     static: bool = False,
     packages: Sequence[Path] = (),
+    docs: bool = False,
     progress: Callable[[str], None] = lambda _: None,
 ) -> CallReport:
-    """Check every Python file and notebook below ``paths``. ``cache``: a folder to keep results in. ``packages``:
-    where the clients' own packages are installed, besides those of this Python.
+    """Check every client file below ``paths``. ``cache``: a folder to keep results in. ``packages``: where the
+    clients' own packages are installed, besides those of this Python. ``docs``: the code in Markdown, too.
 
     Raises ``ConfigError`` for paths and models that cannot be used, ``CheckerError`` where the type checker fails.
     """
     began = time.perf_counter()
-    project = ClientProject(paths)
+    project = ClientProject(paths, docs)
     progress(f"reading {len(models)} model{'s' if len(models) != 1 else ''}")
     pool = ThreadPoolExecutor(1)
     try:
@@ -264,7 +265,7 @@ class _Check:
         models = [*(each.fingerprint() for each in self._models), *_served_by_code(self._models)]
         parts = [*_programs(), *map(str, self._packages), json.dumps(urls), surface.fingerprint(), *models]
         parts += [f"{each.path} {each.digest}" for each in self._project.definitions]
-        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+        return hashlib.sha256("\n".join(parts).encode(errors="surrogateescape")).hexdigest()
 
     def _kept(self) -> dict[str, Any]:
         try:

@@ -6,10 +6,17 @@ import contextlib
 import hashlib
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
+from clarifai_emulator.contracts.calls.client_kinds import (
+    COMMAND_KINDS,
+    FOREIGN_KINDS,
+    ClientKind,
+    client_kind,
+    files_below,
+)
 from clarifai_emulator.contracts.calls.client_reading import (
     UnreadableClient,
     decode_client,
@@ -21,22 +28,14 @@ from clarifai_emulator.contracts.calls.notebooks import read_cells
 from clarifai_emulator.contracts.rules.shown_text import printable
 from clarifai_emulator.errors import ConfigError
 
-PYTHON_SUFFIXES = (".py", ".ipynb")
-JAVASCRIPT_SUFFIXES = (".js", ".mjs", ".cjs", ".jsx", ".ts", ".mts", ".cts", ".tsx")
-# Clients in other languages: they are parsed by tree-sitter, and import nothing that is looked at.
-FOREIGN_SUFFIXES = (*JAVASCRIPT_SUFFIXES, ".sh", ".bash", ".zsh")
-_SKIPPED = frozenset(
-    [".git", ".venv", "venv", "env", "node_modules", "__pycache__", "site-packages", "build", "dist", ".tox"]
-)
 _IMPORT = re.compile(
     rb"""^[ \t\["]*(?:from[ \t]+(?P<base>[.\w]+)[ \t]+import[ \t]*\(?(?P<names>[^\\#\n"]*)"""
     rb"""|import[ \t]+(?P<mods>[^#\n"]+))""",
     re.MULTILINE,
 )
 _NAME = re.compile(rb"\w+")
-# Definitions of workflows.
-DEFINITION_SUFFIXES = (".yml", ".yaml")
-_READ = (*PYTHON_SUFFIXES, *FOREIGN_SUFFIXES, *DEFINITION_SUFFIXES)
+# The command that sends requests, in files that hold commands among other things.
+_SENDING = b"curl"
 
 
 class File:
@@ -46,6 +45,7 @@ class File:
         self, path: Path, content: bytes, notebook: Path | None = None, cells: Cells | None = None
     ) -> None:
         self.path = path
+        self.kind = client_kind(path)
         self.content = content
         self.is_written = notebook is not None
         self._notebook = notebook
@@ -79,7 +79,7 @@ class File:
     @property
     def _code(self) -> bytes:
         """Return what may import: of a notebook its code, whose lines are no lines of the file."""
-        if self.path.suffix != ".ipynb" or b"import" not in self.content:
+        if self.kind is not ClientKind.NOTEBOOK or b"import" not in self.content:
             return self.content
         try:
             cells = read_cells(decode_client(self.content))
@@ -106,9 +106,10 @@ class File:
 
 
 class ClientProject:
-    """The files to check, and what they import of their own repository."""
+    """The files to check, and what they import of their own repository. ``docs``: Markdown in folders, too; a file
+    that is named itself is checked whatever it is."""
 
-    def __init__(self, paths: Sequence[Path]) -> None:
+    def __init__(self, paths: Sequence[Path], docs: bool = False) -> None:
         self.given = [Path(os.path.abspath(path)) for path in paths]
         missing = [path for path in self.given if not os.path.lexists(path)]
         if missing:
@@ -124,14 +125,18 @@ class ClientProject:
         self._written_names: dict[str, list[str]] = {}
         read = [
             file
-            for path in sorted(set(files_below(self.given, self._unlisted)))
+            for path in sorted(set(files_below(self.given, self._unlisted, docs)))
             if (file := self._readable(path)) is not None
         ]
-        others = (*FOREIGN_SUFFIXES, *DEFINITION_SUFFIXES)
-        python = [file for file in read if file.path.suffix not in others]
+        python = [file for file in read if file.kind not in FOREIGN_KINDS]
         self.files = [*python, *(written for file in python for written in self._written(file))]
-        self.definitions = [file for file in read if file.path.suffix in DEFINITION_SUFFIXES]
-        self.foreign = [file for file in read if file.path.suffix in FOREIGN_SUFFIXES]
+        # They may define workflows.
+        self.definitions = [file for file in read if file.kind is ClientKind.YAML]
+        self.foreign = [
+            file
+            for file in read
+            if file.kind in FOREIGN_KINDS and (file.kind not in COMMAND_KINDS or _SENDING in file.content)
+        ]
 
     @property
     def unread(self) -> Mapping[Path, UnreadableClient]:
@@ -150,7 +155,7 @@ class ClientProject:
 
     def _readable(self, path: Path) -> File | None:
         """Return a file that is to be checked; ``None`` where it cannot be read, with the reason kept."""
-        if path.suffix in DEFINITION_SUFFIXES:
+        if client_kind(path) in COMMAND_KINDS:
             return self.file(path)  # most of them are about something else
         try:
             file = self._files[str(path)] = File(path, read_client(path))
@@ -170,7 +175,7 @@ class ClientProject:
     def _written(self, notebook: File) -> Iterator[File]:
         """Yield the Python files that the cells of a notebook write: each has its place in the notebook's folder
         where no other file is there."""
-        if notebook.path.suffix != ".ipynb" or b"%%" not in notebook.content:
+        if notebook.kind is not ClientKind.NOTEBOOK or b"%%" not in notebook.content:
             return
         try:
             written = list(notebook.source.written())
@@ -327,7 +332,9 @@ class ClientProject:
             hashes[first] = digest.hexdigest()
         result = {file.path: hashes[groups.first(str(file.path))] for file in self.files}
         for file in self.foreign:
-            result[file.path] = hashlib.sha256(f"{salt}{file.path}\0{file.digest}".encode()).hexdigest()
+            result[file.path] = hashlib.sha256(
+                f"{salt}{file.path}\0{file.digest}".encode(errors="surrogateescape")
+            ).hexdigest()
         return result
 
 
@@ -335,7 +342,7 @@ def _takes_values(file: File, importer: File) -> bool:
     """Tell whether what imports a file can put a model into it: call a function of it, or set a name in it."""
     if b"def " in file.content or b"class " in file.content or b"lambda" in file.content:
         return True
-    name = re.escape(file.path.stem).encode()
+    name = re.escape(file.path.stem).encode(errors="surrogateescape")
     return re.search(rb"\b%s(\.\w+\s*=[^=]|\[|\.\w+[.\[])" % name, importer.content) is not None
 
 
@@ -356,19 +363,6 @@ class _Groups:
 
     def join(self, name: str, other: str) -> None:
         self._parent[self.first(name)] = self.first(other)
-
-
-def files_below(paths: Iterable[Path], unlisted: Callable[[OSError], None] = lambda _: None) -> Iterator[Path]:
-    """Yield what is named, and whatever is called like a Python file, a notebook, a client in another language or a
-    definition in the folders that are. ``unlisted`` is told of folders that cannot be read. Links to folders are
-    not followed."""
-    for path in paths:
-        if not path.is_dir():
-            yield path
-            continue
-        for folder, names, files in os.walk(path, onerror=unlisted):
-            names[:] = [name for name in names if name not in _SKIPPED and not name.startswith(".")]
-            yield from (Path(folder, name) for name in files if name.endswith(_READ))
 
 
 def _up(folder: Path, levels: int) -> Path:

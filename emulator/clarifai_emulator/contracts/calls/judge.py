@@ -15,6 +15,7 @@ from clarifai_emulator.contracts.calls.built_models import BuiltModels
 from clarifai_emulator.contracts.calls.call_sites import CallSite, SdkSite, Understood, named, understood
 from clarifai_emulator.contracts.calls.call_targets import Built, GivenAddresses
 from clarifai_emulator.contracts.calls.checking_stubs import StubModel, checking_stubs, kind_of
+from clarifai_emulator.contracts.calls.client_kinds import ClientKind, client_kind
 from clarifai_emulator.contracts.calls.client_project import ClientProject, File
 from clarifai_emulator.contracts.calls.client_reading import UnreadableClient
 from clarifai_emulator.contracts.calls.client_source import Source
@@ -30,6 +31,7 @@ from clarifai_emulator.contracts.calls.typed_copy import typed_copy
 from clarifai_emulator.contracts.calls.unread_clients import unread_cells, unread_file
 from clarifai_emulator.contracts.calls.unresolved import Unresolved, unknown_model
 from clarifai_emulator.contracts.calls.uses import Uses
+from clarifai_emulator.contracts.calls.written_arguments import may_give_messages
 from clarifai_emulator.contracts.rules import found
 from clarifai_emulator.contracts.rules.client_call import ClientCall
 from clarifai_emulator.contracts.rules.finding import Finding
@@ -113,8 +115,8 @@ def _copy_of(folder: Path, path: Path) -> Path:
     """Return the path of a file's copy. Names of folders and modules stay as they are, so that imports work; what
     means something to the type checker's command line, or is not text, is written otherwise."""
     parts = [_plain(part) for part in path.parts[1:]]
-    if path.suffix == ".ipynb":
-        parts[-1] = _plain(f"{path.stem}.ipynb.py")
+    if client_kind(path) is not ClientKind.PYTHON:
+        parts[-1] = _plain(f"{path.name}.py")
     return Path(folder, "tree", *parts)
 
 
@@ -215,7 +217,8 @@ class _Judge:
         for node, finding in translator.findings(said, self._names_of):
             file.say(finding, node)
         places = {(each.location.end_line, each.location.end_column) for each in file.findings if each.location}
-        file.note(unresolved.calls({*checked, *(each.node for each in seen.sdk)}, places))
+        known = {*checked, *(each.node for each in seen.sdk)}
+        file.note([*unresolved.calls(known, places), *unresolved.named(known, places)])
         for site in sites:
             if site.call is None and is_used_as_value(source, site.node):
                 file.say(own.not_called(site.node, site.method))
@@ -245,13 +248,14 @@ class _Judge:
             method, name = self._method(site.model, site.method), self._names[site.model]
             checked, findings = Checked(()), list[Finding]()
             if site.call is not None and method is not None:
-                if site.way.endswith("protos") or gives_messages(site, method):
+                with_messages = site.way.endswith("protos") and may_give_messages(site.call, evaluator)
+                if with_messages or gives_messages(site, method):
                     checked = Checked((), whole=True)
                     findings += own.messages(site, method, name)
                 else:
                     checked = arguments.check(site, method, name)
                     findings += checked.findings
-                    if site.way != "passed":
+                    if site.way not in ("passed", "mapped") or site.answer is not None:
                         findings += uses.check(site, method, name)
             if site.call is not None:
                 where = file.source.location(site.node)

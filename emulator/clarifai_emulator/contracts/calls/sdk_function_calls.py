@@ -14,6 +14,7 @@ from typing import Any
 from clarifai_emulator.contracts.calls.call_sites import CallSite, SdkSite
 from clarifai_emulator.contracts.calls.client_source import Source
 from clarifai_emulator.contracts.calls.constants import Evaluator, UnknownValue
+from clarifai_emulator.contracts.calls.edits import Edits
 from clarifai_emulator.contracts.calls.given_models import KnownModel
 from clarifai_emulator.contracts.rules import found
 from clarifai_emulator.contracts.rules.finding import Finding
@@ -45,6 +46,7 @@ class SdkCalls:
         self._evaluator = evaluator
         self._surface = surface
         self._models = models
+        self._edits = Edits(source)
 
     def check(self, site: SdkSite) -> Iterator[Finding]:
         """Yield what is wrong with a call of a function of the SDK."""
@@ -83,6 +85,7 @@ class SdkCalls:
             self._source.location(node),
             hint=f"Write {name}().",
             method=name,
+            edit=self._edits.called(node),
         )
 
     def arguments(
@@ -128,7 +131,8 @@ class SdkCalls:
         hint = f"Write '{near}'." if near and not before else None
         if before and keyword.arg in _PLACES:
             hint = f"Give {keyword.arg} to Model(…)."
-        return self._say("sdk-argument", f"{message}{had}{guess}", keyword, hint)
+        edit = self._edits.renamed(keyword, near) if not before else None
+        return self._say("sdk-argument", f"{message}{had}{guess}", keyword, hint, edit=edit)
 
     # What older clients send.
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from clarifai_emulator.contracts.calls.arguments import Checked, declared
 from clarifai_emulator.contracts.calls.call_sites import CallSite
 from clarifai_emulator.contracts.calls.client_source import Source, Spans
+from clarifai_emulator.contracts.calls.edits import Edits
 from clarifai_emulator.contracts.calls.overloads import NO_OVERLOAD, suspects
 from clarifai_emulator.contracts.calls.type_checker import Diagnostic
 from clarifai_emulator.contracts.rules import found
@@ -58,6 +59,7 @@ class Translator:
         )
         self._ends = {source.end(node): node for node in sites}
         self._guarded = source.guarded_names
+        self._edits = Edits(source)
         self._attributes = {source.end(node): node for node in source.attributes}
 
     def findings(
@@ -91,7 +93,7 @@ class Translator:
         if diagnostic.kind == "bad-assignment" and not self._is_annotated(start):
             return None
         origin = self._origin(start)
-        if origin is not None and origin[1].whole and origin[1].findings:
+        if origin is not None and (origin[1].untyped or (origin[1].whole and origin[1].findings)):
             return None
         site = origin[0] if origin else None
         node = site.node if site else None
@@ -166,6 +168,7 @@ class Translator:
             model=model,
             method=name,
             declared=method.location if method else None,
+            edit=self._edits.renamed_attribute(end, name, near),
         )
 
     def _argument(self, each: Diagnostic, site: CallSite, checked: Checked) -> Iterator[Finding]:

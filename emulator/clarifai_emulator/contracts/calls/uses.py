@@ -9,16 +9,20 @@ from typing import Any
 from clarifai_emulator.contracts.calls.call_sites import CallSite, function_of, is_awaited, loads
 from clarifai_emulator.contracts.calls.client_source import Source
 from clarifai_emulator.contracts.calls.constants import Evaluator
-from clarifai_emulator.contracts.calls.coroutines import VALUE_FUNCTIONS, Coroutines
+from clarifai_emulator.contracts.calls.coroutines import SHOWING, VALUE_FUNCTIONS, Coroutines
+from clarifai_emulator.contracts.calls.edits import Edits
 from clarifai_emulator.contracts.rules import found
-from clarifai_emulator.contracts.rules.finding import Finding
+from clarifai_emulator.contracts.rules.finding import Edit, Finding
 from clarifai_emulator.contracts.signatures.method import Method
 from clarifai_emulator.contracts.stubs import stub_types
+from clarifai_emulator.contracts.stubs.sdk_surface import FORWARDED
 
 _READING_FUNCTIONS = frozenset(
     {"list", "tuple", "set", "sorted", "sum", "max", "min", "any", "all", "frozenset", "dict", "deque"}
 )
 _JSON = frozenset({"json.dumps", "json.dump", "dumps", "jsonify", "JSONResponse"})
+# Functions that return what other functions return.
+_DEEPEST = 5
 _SCALARS = frozenset(
     {"STR", "INT", "FLOAT", "BOOL", "BYTES", "TEXT", "IMAGE", "CONCEPT", "REGION", "AUDIO", "VIDEO"}
 )
@@ -31,11 +35,13 @@ class Uses:
         self._source = source
         self._evaluator = evaluator
         self._coroutines = Coroutines(source)
+        self._edits = Edits(source)
 
     def check(self, site: CallSite, method: Method, model: str) -> Iterator[Finding]:
         """Yield what is wrong with how the result of this call is used."""
-        call = site.call
+        call = site.answer or site.call
         assert call is not None
+        assert site.call is not None
         about: dict[str, Any] = {"model": model, "method": site.method, "declared": method.location}
         if site.way == "async":
             yield from self._async(site, call, about)
@@ -49,16 +55,27 @@ class Uses:
                 "sync-in-async",
                 f"{site.method}() is called in an async function: it gives a coroutine there, and that fails.",
                 self._source.location(call),
+                edit=self._in_loop(site, call),
                 **about,
             )
         elif site.kind == "unary" and site.way != "batch" and not site.is_open:
             yield from self._letters(site, call, method, about)
-        elif site.kind != "unary" and not _is_proto(call):
-            yield from self._stream(site, call, about)
+        elif site.kind != "unary" and not _is_proto(site.call):
+            for each in (call, *self._calls_that_give(call)):
+                yield from self._stream(site, each, about)
 
     def _runs_in_loop(self, call: ast.Call) -> bool:
         # In a notebook the SDK knows that the loop is not the client's.
         return not self._source.is_notebook and isinstance(function_of(self._source, call), ast.AsyncFunctionDef)
+
+    def _in_loop(self, site: CallSite, call: ast.Call) -> Edit | None:
+        """Return the asynchronous call of the same method, where the SDK has one."""
+        plain = site.kind == "unary" and not site.way and site.method in FORWARDED
+        if not plain or not isinstance(call.func, ast.Attribute) or is_awaited(self._source, call):
+            return None
+        owner = self._edits.text(call.func.value)
+        behind = self._source.between(self._source.end(call.func), self._source.end(call))
+        return self._edits.awaited(call, f"await (await {owner}.async_{site.method}{behind})")
 
     def _async(self, site: CallSite, call: ast.Call, about: dict[str, Any]) -> Iterator[Finding]:
         if site.kind == "stream":
@@ -82,16 +99,20 @@ class Uses:
                 f"`await …{name}(…)` gives a coroutine, not the answer: it must be awaited once more.",
                 self._source.location(once),
                 hint=f"Write `await (await …{name}(…))`.",
+                edit=self._edits.wrapped(once, "await (", ")"),
                 **about,
             )
 
-    def _not_awaited(self, call: ast.Call, about: dict[str, Any], name: str) -> Iterator[Finding]:
+    def _not_awaited(self, call: ast.Call, about: dict[str, Any], name: str, times: int = 2) -> Iterator[Finding]:
         if self._coroutines.is_shown(call):
+            text = self._edits.text(call)
+            may_await = times == 1 or isinstance(function_of(self._source, call), ast.AsyncFunctionDef)
             yield found(
                 "not-awaited",
                 f"…{name}(…) gives a coroutine, and nothing awaits it: nothing is sent.",
                 self._source.location(call),
-                hint=f"Write `await (await …{name}(…))`.",
+                hint=f"Write `{_awaited_text(f'…{name}(…)', times)}`.",
+                edit=self._edits.awaited(call, _awaited_text(text, times)) if may_await else None,
                 **about,
             )
 
@@ -99,13 +120,15 @@ class Uses:
         """Report a call in a notebook that is awaited twice: there, the first one gives the answer."""
         once = self._source.parents.get(call)
         if not isinstance(once, ast.Await):
-            yield from self._not_awaited(call, about, name)
+            yield from self._not_awaited(call, about, name, times=1)
         elif is_awaited(self._source, once):
+            outer = self._source.parents[once]
             yield found(
                 "awaited-twice",
                 f"In a notebook `await …{name}(…)` gives the answer, which cannot be awaited again.",
                 self._source.location(once),
                 hint=f"Write `await …{name}(…)`.",
+                edit=self._edits.replaced(outer, self._edits.text(once)) if isinstance(outer, ast.Await) else None,
                 **about,
             )
 
@@ -126,6 +149,30 @@ class Uses:
                     self._source.location(node),
                     **about,
                 )
+
+    def _calls_that_give(self, call: ast.Call, depth: int = 0) -> Iterator[ast.Call]:
+        """Yield the calls of functions of this file that return what the call gives."""
+        parent = self._source.parents.get(call)
+        function = function_of(self._source, call)
+        returned = isinstance(parent, ast.Return) or (isinstance(parent, ast.Lambda) and parent.body is call)
+        if not returned or depth > _DEEPEST:
+            return
+        for each in self._source.calls:
+            if isinstance(each.func, ast.Name) and self._defines(each.func) is function:
+                yield each
+                yield from self._calls_that_give(each, depth + 1)
+
+    def _defines(self, name: ast.Name) -> ast.AST | None:
+        """Return the one function that the name is bound to."""
+        scope = self._evaluator.bound(name)
+        if scope is None or len(scope[1]) != 1:
+            return None
+        if isinstance(scope[1][0], ast.Lambda):
+            return scope[1][0]
+        for each in self._source.inside[scope[0]]:
+            if isinstance(each, ast.FunctionDef) and each.name == name.id and not each.decorator_list:
+                return each
+        return None
 
     def _stream(self, site: CallSite, call: ast.Call, about: dict[str, Any]) -> Iterator[Finding]:
         parent = self._source.parents.get(call)
@@ -225,7 +272,9 @@ class Uses:
         parent = self._source.parents.get(node)
         if isinstance(parent, ast.Call) and node in parent.args:
             name = ast.unparse(parent.func)
-            return f"{name}(…)" if name in VALUE_FUNCTIONS else ""
+            # Streamlit's `write` reads a stream.
+            shows = isinstance(parent.func, ast.Attribute) and parent.func.attr in SHOWING - {"write"}
+            return f"{name}(…)" if shows or name in VALUE_FUNCTIONS else ""
         if isinstance(parent, ast.FormattedValue):
             return "text"
         if isinstance(parent, ast.Subscript) and parent.value is node:
@@ -251,6 +300,10 @@ class Uses:
             self._source.location(node),
             **about,
         )
+
+
+def _awaited_text(call: str, times: int) -> str:
+    return f"await (await {call})" if times > 1 else f"await {call}"
 
 
 def _assigned(node: ast.AST | None) -> ast.Name | None:

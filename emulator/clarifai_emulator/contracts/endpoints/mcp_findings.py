@@ -117,7 +117,9 @@ def _tool(call: ToolCall, model: EndpointModel) -> Iterator[Finding]:
         message = f"The server of model '{model.name}' has no tool '{name}'; it has {', '.join(names)}.{guess}"
         near = nearest(name, names)
         hint = f"Write '{near}'." if near else None
-        yield found("unknown-tool", message, call.tool.location, hint=hint, model=model.name, method=name)
+        edit = call.tool.written_as(near)
+        where = call.tool.location
+        yield found("unknown-tool", message, where, hint=hint, model=model.name, method=name, edit=edit)
     else:
         yield from _arguments(call, tool, model)
 

@@ -73,7 +73,8 @@ def _not_an_address(named: NamedModel, text: str, models: EndpointModels) -> Fin
     meant = own[0] if own else nearest(text, models.names)
     near = f" Did you mean '{meant}'?" if meant else ""
     message = f"{named.shown}: {named.expected} Got '{text}'.{near}"
-    return found("wrong-url", message, where, hint=f"Write '{meant}'." if meant else None)
+    hint = f"Write '{meant}'." if meant else None
+    return found("wrong-url", message, where, hint=hint, edit=named.value.written_as(meant))
 
 
 def _known_later(named: NamedModel, text: str) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from clarifai_emulator.contracts.rules.finding import Location
+from clarifai_emulator.contracts.rules.finding import Edit, Location
 
 # Stands in a text for a part that is only known when the client runs: a character that nobody writes.
 UNSEEN = "\ue000"
@@ -38,6 +40,19 @@ class WrittenValue:
     def known_texts(self) -> tuple[str, ...]:
         """Return the texts of which every part is known."""
         return tuple(each for each in self.texts if UNSEEN not in each)
+
+    def written_as(self, text: str) -> Edit | None:
+        """Return the change that writes another text; ``None`` where this is no plain text, written out."""
+        where = self.location
+        # Between quotes of one character, nothing is escaped: it is as long as it looks.
+        is_plain = (
+            self.shown[:1] in ("'", '"', "`")
+            and where.line == where.end_line
+            and where.end_column - where.column == len(self.text) + 2
+        )
+        if not text or not is_plain or not re.fullmatch(r"[\w./:-]+", text):
+            return None
+        return Edit(replace(where, column=where.column + 1, end_column=where.end_column - 1), text)
 
     def plain(self) -> Any:
         """Return the value with everything in it. Raises ``ValueError`` where a part of it is not known."""
@@ -97,6 +112,24 @@ class GivenValues:
 def shown_texts(texts: Iterable[str]) -> str:
     """Return the texts as people read them, with ``…`` for parts that are not known; empty where nothing is."""
     return ", ".join(each.replace(UNSEEN, "…") for each in texts if each.strip(UNSEEN))
+
+
+def given_in(value: WrittenValue | None) -> GivenValues:
+    """Return what an object gives by name; nothing, and not all of it, where no object is in sight."""
+    if value is None or value.items is None:
+        return GivenValues(is_whole=False)
+    return GivenValues(value.items, value.is_whole)
+
+
+def json_content(value: WrittenValue) -> WrittenValue:
+    """Return what a text that is JSON holds, where all of it can be read; what is no single text, itself."""
+    if value.items is not None or len(value.texts) != 1:
+        return value
+    try:
+        content = json.loads(value.texts[0])
+    except ValueError:
+        return unknown_value(value.location, "it is no JSON that can be read here", value.shown)
+    return known_value(content, value.location, value.shown)
 
 
 def joined_texts(parts: Sequence[Sequence[str]]) -> list[str]:

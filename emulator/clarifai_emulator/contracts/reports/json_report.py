@@ -9,7 +9,7 @@ from typing import Any
 
 from clarifai_emulator.contracts.reports.judged_call import JudgedCall
 from clarifai_emulator.contracts.reports.report import Report
-from clarifai_emulator.contracts.rules.finding import Finding, Location
+from clarifai_emulator.contracts.rules.finding import Edit, Finding, Location
 
 VERSION = 1
 
@@ -53,9 +53,14 @@ def _finding(report: Report, finding: Finding) -> dict[str, Any]:
         "declared": _place(report, finding.declared) if finding.declared is not None else None,
         "old": finding.old,
         "new": finding.new,
+        "edit": _edit(report, finding.edit) if finding.edit is not None else None,
         "used_by": [_place(report, each) for each in finding.used_by],
         "fingerprint": report.fingerprint(finding),
     }
+
+
+def _edit(report: Report, edit: Edit) -> dict[str, Any]:
+    return {**_place(report, edit.location), "text": edit.text}
 
 
 def _call(report: Report, judged: JudgedCall) -> dict[str, Any]:

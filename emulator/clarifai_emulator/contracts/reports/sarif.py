@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from clarifai_emulator.contracts.reports.report import Report, change_text, used_by_text
 from clarifai_emulator.contracts.rules.example import example_of, in_markdown
-from clarifai_emulator.contracts.rules.finding import Finding, Location
+from clarifai_emulator.contracts.rules.finding import Edit, Finding, Location
 from clarifai_emulator.contracts.rules.rule import Rule, Severity
 
 _LEVELS = {
@@ -19,6 +19,8 @@ _LEVELS = {
     Severity.UNCHECKED: "note",
     Severity.NOTE: "note",
 }
+# The light distribution has these modules under another name.
+_DISTRIBUTION = __name__.partition(".")[0].replace("_", "-")
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
 
@@ -26,8 +28,8 @@ def render(report: Report) -> str:
     """Return the document, with a line break at its end."""
     ids = list(dict.fromkeys(each.rule for each in report.findings))
     driver = {
-        "name": "clarifai-emulator",
-        "semanticVersion": version("clarifai-emulator"),
+        "name": _DISTRIBUTION,
+        "semanticVersion": version(_DISTRIBUTION),
         "rules": [_rule(report, each) for each in ids],
     }
     run = {
@@ -43,28 +45,31 @@ def _rule(report: Report, rule_id: str) -> dict[str, Any]:
     rule = report.rule_of(rule_id)
     if rule is None:
         return {"id": rule_id}
+    page = rules_page()
     return {
         "id": rule.id,
         "shortDescription": {"text": rule.title},
         "fullDescription": {"text": rule.explanation or rule.title},
-        "helpUri": f"{_documentation()}#{rule.id}",
+        # SARIF takes a whole address only: without one, the help says where to read.
+        **({"helpUri": f"{page}#{rule.id}"} if page else {}),
         "help": {"text": rule.fix or rule.title, "markdown": _help(rule)},
         "defaultConfiguration": {"level": _LEVELS[rule.severity]},
     }
 
 
 @functools.cache
-def _documentation() -> str:
-    """Return the address of the page of rules: of the documentation that the distribution names, else its path in
-    the repository."""
-    named = (each.partition(",") for each in metadata("clarifai-emulator").get_all("Project-URL") or ())
-    base = next((url.strip() for label, _, url in named if label.strip().lower() == "documentation"), "docs")
-    return f"{base.rstrip('/')}/rules.md"
+def rules_page() -> str:
+    """Return the address of the page of rules in the documentation that the distribution names in its
+    `[project.urls]`; an empty text where it names none."""
+    named = (each.partition(",") for each in metadata(_DISTRIBUTION).get_all("Project-URL") or ())
+    base = next((url.strip() for label, _, url in named if label.strip().lower() == "documentation"), "")
+    return f"{base.rstrip('/')}/rules.md" if base else ""
 
 
 def _help(rule: Rule) -> str:
     """Return what to do about the rule in Markdown, with code that breaks it and the same mended."""
-    return f"{rule.fix or rule.title}\n\n{in_markdown(example_of(rule.id))}"
+    more = f"`{_DISTRIBUTION} contract rules {rule.id}` explains it."
+    return f"{rule.fix or rule.title}\n\n{in_markdown(example_of(rule.id))}\n\n{more}"
 
 
 def _result(report: Report, finding: Finding, index: int) -> dict[str, Any]:
@@ -80,6 +85,8 @@ def _result(report: Report, finding: Finding, index: int) -> dict[str, Any]:
     }
     if finding.location is not None:
         result["locations"] = [_location(report, finding.location)]
+    if finding.edit is not None and not finding.edit.location.cell:
+        result["fixes"] = [_fix(report, finding, finding.edit)]
     related = [(each, "breaks") for each in finding.used_by]
     if finding.declared is not None:
         related.insert(0, (finding.declared, "declared here"))
@@ -91,25 +98,39 @@ def _result(report: Report, finding: Finding, index: int) -> dict[str, Any]:
     return result
 
 
+def _fix(report: Report, finding: Finding, edit: Edit) -> dict[str, Any]:
+    """Return the change of a file; of a notebook there is none, since its lines are not those of the file."""
+    replacement = {"deletedRegion": _region(edit.location), "insertedContent": {"text": edit.text}}
+    change = {"artifactLocation": _artifact(report, edit.location), "replacements": [replacement]}
+    return {"description": {"text": finding.hint or finding.message}, "artifactChanges": [change]}
+
+
 def _said(where: Location, text: str) -> str:
     """Add the revision: a URI can name the file of today only."""
     return f"{text}, in revision {where.revision}" if where.revision else text
 
 
 def _location(report: Report, where: Location) -> dict[str, Any]:
-    path = report.file(where)
-    inside = not path.startswith(("/", "../"))
-    artifact = {"uri": quote(path), "uriBaseId": "ROOT"} if inside else {"uri": where.path.as_uri()}
-    physical: dict[str, Any] = {"artifactLocation": artifact}
+    physical: dict[str, Any] = {"artifactLocation": _artifact(report, where)}
     # A line of a cell is no line of the file: the notebook as a whole is named then.
     if where.line and not where.cell and not where.revision:
-        region = {"startLine": where.line}
-        if where.column:
-            region["startColumn"] = where.column
-        if where.end_line >= where.line and where.end_column:
-            region |= {"endLine": where.end_line, "endColumn": where.end_column}
-        physical["region"] = region
+        physical["region"] = _region(where)
     location: dict[str, Any] = {"physicalLocation": physical}
     if where.cell:
         location["message"] = {"text": f"cell {where.cell}, line {where.line}"}
     return location
+
+
+def _artifact(report: Report, where: Location) -> dict[str, str]:
+    path = report.file(where)
+    inside = not path.startswith(("/", "../"))
+    return {"uri": quote(path), "uriBaseId": "ROOT"} if inside else {"uri": where.path.as_uri()}
+
+
+def _region(where: Location) -> dict[str, int]:
+    region = {"startLine": where.line}
+    if where.column:
+        region["startColumn"] = where.column
+    if where.end_line >= where.line and where.end_column:
+        region |= {"endLine": where.end_line, "endColumn": where.end_column}
+    return region

@@ -12,7 +12,7 @@ from clarifai_emulator.contracts.rules import (
     values,
 )
 from clarifai_emulator.contracts.rules import contract_changes as changes
-from clarifai_emulator.contracts.rules.finding import Finding, Location
+from clarifai_emulator.contracts.rules.finding import Edit, Finding, Location
 from clarifai_emulator.contracts.rules.rule import Rule, Severity
 
 SUBJECTS: dict[str, tuple[Rule, ...]] = {
@@ -41,9 +41,10 @@ def found(
     declared: Location | None = None,
     old: str = "",
     new: str = "",
+    edit: Edit | None = None,
 ) -> Finding:
     """Return a finding of this rule; severity and hint are the rule's own unless others are given."""
     rule = RULES[rule_id]
     chosen = rule.severity if severity is None else severity
     fix = rule.fix if hint is None else hint
-    return Finding(rule_id, chosen, message, fix, location, declared, model, method, old, new)
+    return Finding(rule_id, chosen, message, fix, location, declared, model, method, old, new, edit=edit)

@@ -23,10 +23,20 @@ class Location:
 
 
 @dataclass(frozen=True, slots=True)
+class Edit:
+    """A change of a file that does what a finding advises: ``text`` takes the place of what stands at ``location``,
+    which is empty where something is inserted."""
+
+    location: Location
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """A finding. ``message`` says what was given and what was expected, ``hint`` what to do next. ``location`` is
     where to mend it, ``declared`` where the model declares what it disagrees with. Of a change: ``old`` and ``new``
-    are the method's signature before and after, ``used_by`` the calls that it breaks, as far as they are known."""
+    are the method's signature before and after, ``used_by`` the calls that it breaks, as far as they are known.
+    ``edit``: the advice as a change of the file, where it is clear."""
 
     rule: str
     severity: Severity
@@ -39,3 +49,4 @@ class Finding:
     old: str = ""
     new: str = ""
     used_by: tuple[Location, ...] = ()
+    edit: Edit | None = None

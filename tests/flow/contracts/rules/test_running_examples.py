@@ -29,6 +29,7 @@ NOT_RUN = {
     "workflow-not-given": "a workflow",
     "wrong-body": "requests",
 }
+ABSENT = ("import requests", "from fastmcp import Client")
 RUN = CLIENTS - NOT_RUN.keys()
 OF_OPENAI = frozenset(rule for rule in RUN if "client." in examples()[rule].right)
 IMPORTS = """
@@ -66,7 +67,8 @@ def speaking(emulator: EmulatorThread, tmp_path_factory: pytest.TempPathFactory)
 
 def run(code: str, emulator: EmulatorThread) -> None:
     """Run a program as its own module, against the emulator instead of the platform."""
-    program = code.replace(OPENAI_URL, f"{emulator.url}/v2/ext/openai/v1")
+    lines = (each for each in code.splitlines() if each not in ABSENT)
+    program = "\n".join(lines).replace(OPENAI_URL, f"{emulator.url}/v2/ext/openai/v1")
     exec(compile(program, "<example>", "exec"), {"__name__": "example"})
 
 
@@ -77,15 +79,10 @@ def found(emulator: EmulatorThread) -> list[str]:
 @pytest.mark.parametrize("rule", sorted(RUN - OF_OPENAI))
 def test_the_right_call_works(emulator: EmulatorThread, rule: str) -> None:
     example = examples()[rule]
-    code = "\n".join(line for line in client_code(example, example.right).splitlines() if not _is_absent(line))
     before = len(emulator.events("contract.finding"))
-    run(code, emulator)
+    run(client_code(example, example.right), emulator)
     # Whether messages of older clients are right, nobody can say.
     assert set(found(emulator)[before:]) <= {"unchecked-request"}
-
-
-def _is_absent(line: str) -> bool:
-    return line in ("import requests", "from fastmcp import Client")
 
 
 @pytest.mark.parametrize("rule", sorted(OF_OPENAI))

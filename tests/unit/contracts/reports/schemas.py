@@ -6,6 +6,7 @@ import functools
 import json
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import jsonschema
 import xmlschema
@@ -39,6 +40,7 @@ _FINDING = _object(
         "model": {"type": "string"},
         "method": {"type": "string"},
         "declared": {"anyOf": [{"type": "null"}, _object(_PLACE, **_MORE)]},
+        "edit": {"anyOf": [{"type": "null"}, _object({**_PLACE, "text": {"type": "string"}}, **_MORE)]},
         "breaks": {"type": "string"},
         "old": {"type": "string"},
         "new": {"type": "string"},
@@ -98,7 +100,14 @@ GITLAB = {
 def sarif() -> jsonschema.Draft4Validator:
     """Return a validator of the published schema."""
     schema = json.loads((_PUBLISHED / "sarif-2.1.0-rtm.5.json").read_text(encoding="utf-8"))
-    return jsonschema.Draft4Validator(schema, format_checker=jsonschema.FormatChecker())
+    checker = jsonschema.FormatChecker()
+    # Without another package this format is not looked at.
+    checker.checks("uri")(_is_uri)
+    return jsonschema.Draft4Validator(schema, format_checker=checker)
+
+
+def _is_uri(text: object) -> bool:
+    return bool(urlsplit(str(text)).scheme)
 
 
 @functools.cache

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from email.message import Message
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -14,12 +15,12 @@ import click
 import jsonschema
 import pytest
 
-from clarifai_emulator.contracts.reports import FORMATS, render
+from clarifai_emulator.contracts.reports import FORMATS, render, sarif
 from clarifai_emulator.contracts.reports.judged_call import JudgedCall, Verdict
 from clarifai_emulator.contracts.reports.report import Report
 from clarifai_emulator.contracts.rules import RULES
 from clarifai_emulator.contracts.rules.client_call import ClientCall
-from clarifai_emulator.contracts.rules.finding import Finding, Location
+from clarifai_emulator.contracts.rules.finding import Edit, Finding, Location
 from clarifai_emulator.contracts.rules.policy import Ignored
 from clarifai_emulator.contracts.rules.rule import Severity
 from unit.contracts.reports import schemas
@@ -40,6 +41,7 @@ WRONG = Finding(
     declared=Location(ROOT / "model.py", 2, 23, 2, 29),
     model="hello",
     method="predict",
+    edit=Edit(Location(ROOT / "client.py", 3, 21, 3, 24), "3"),
 )
 UNCHECKED = Finding(
     rule="unresolved-call",
@@ -190,12 +192,73 @@ def test_other_programs_get_the_signatures_and_the_calls_too():
     assert [each["physicalLocation"]["region"]["startLine"] for each in calls] == [3, 1]
 
 
-def test_a_rule_in_sarif_has_its_page_and_an_example():
-    (rule,) = json.loads(render(report(RENAMED), "sarif"))["runs"][0]["tool"]["driver"]["rules"]
+def described(rule: str) -> dict[str, Any]:
+    """Return what SARIF says of a rule; held against the schema."""
+    document = json.loads(render(report(Finding(rule, Severity.ERROR, "Found.")), "sarif"))
+    schemas.sarif().validate(document)
+    (entry,) = document["runs"][0]["tool"]["driver"]["rules"]
+    return entry
 
-    assert rule["helpUri"] == "docs/rules.md#parameter-renamed"
+
+def test_a_rule_in_sarif_says_what_to_do_with_an_example_and_where_to_read_more():
+    entry = described("parameter-renamed")
+    assert "helpUri" not in entry, "the project has no public address"
+    assert entry["help"]["markdown"].startswith("Keep the old name.\n\nFound:\n\n```diff\n-def ")
+    assert entry["help"]["markdown"].endswith(
+        "\n\n`clarifai-emulator contract rules parameter-renamed` explains it."
+    )
+
+
+def test_a_rule_in_sarif_has_its_page_where_the_distribution_hasrules_page(monkeypatch: pytest.MonkeyPatch):
+    named = Message()
+    named["Project-URL"] = "Source, https://example.com/source"
+    named["Project-URL"] = "Documentation, https://example.com/docs/"
+
+    def metadata(distribution: str) -> Message:
+        return named if distribution == "clarifai-emulator" else Message()
+
+    monkeypatch.setattr(sarif, "metadata", metadata)
+    sarif.rules_page.cache_clear()
+    try:
+        entry = described("parameter-renamed")
+    finally:
+        sarif.rules_page.cache_clear()
+    assert entry["helpUri"] == "https://example.com/docs/rules.md#parameter-renamed"
     assert "### parameter-renamed\n" in (REPOSITORY / "docs" / "rules.md").read_text(encoding="utf-8")
-    assert "```diff\n-def " in rule["help"]["markdown"]
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_every_rule_is_valid_sarif_with_code_that_is_right(rule: str):
+    assert described(rule)["help"]["markdown"].count("```") >= 2
+
+
+def test_what_a_finding_advises_is_a_fix_in_sarif_and_an_edit_in_json():
+    row = json.loads(render(report(WRONG, WARNING), "json"))["findings"]
+    assert row[0]["edit"] == {
+        "file": "client.py", "line": 3, "column": 21, "end_line": 3, "end_column": 24, "text": "3",
+    }  # fmt: skip
+    (fix,) = json.loads(render(report(WRONG), "sarif"))["runs"][0]["results"][0]["fixes"]
+    assert fix == {
+        "description": {"text": "Give a value of the type that the message names."},
+        "artifactChanges": [
+            {
+                "artifactLocation": {"uri": "client.py", "uriBaseId": "ROOT"},
+                "replacements": [
+                    {
+                        "deletedRegion": {"startLine": 3, "startColumn": 21, "endLine": 3, "endColumn": 24},
+                        "insertedContent": {"text": "3"},
+                    }
+                ],
+            }
+        ],
+    }
+
+
+def test_a_change_of_a_notebook_is_no_fix_in_sarif():
+    edit = Edit(Location(ROOT / "try.ipynb", 1, 1, 1, 5, cell=4), "x")
+    document = json.loads(render(report(replace(UNCHECKED, edit=edit)), "sarif"))
+    assert "fixes" not in document["runs"][0]["results"][0]
+    assert json.loads(render(report(replace(UNCHECKED, edit=edit)), "json"))["findings"][0]["edit"]["cell"] == 4
 
 
 def test_the_summary_counts_what_was_ignored_and_what_was_known():

@@ -7,16 +7,18 @@ from enum import Enum, auto
 
 from clarifai_emulator.contracts.calls.call_targets import Built
 from clarifai_emulator.contracts.calls.client_source import Source
-from clarifai_emulator.contracts.calls.flow.flow_graph import MODELS, NONE, UNKNOWN_MODEL, Held, Sort
+from clarifai_emulator.contracts.calls.flow.flow_graph import KEPT, MODELS, NONE, UNKNOWN_MODEL, Held, Sort
 from clarifai_emulator.contracts.calls.flow.model_flow import ModelFlow
 
 
 class May(Enum):
     """Judgement of what an expression may be. ``REPORTED``: a model of which it was said, where it is built, that
-    nobody knows which it is. ``TAINTED``: something that unknown code made of a model. ``UNKNOWN``: anything."""
+    nobody knows which it is. ``KEPT``: what stands where a model was kept, out of sight. ``TAINTED``: something
+    that unknown code made of a model. ``UNKNOWN``: anything."""
 
     MODEL = auto()
     REPORTED = auto()
+    KEPT = auto()
     TAINTED = auto()
     UNKNOWN = auto()
     NO_MODEL = auto()
@@ -43,6 +45,8 @@ class HeldModels:
         models = [each for each in found if each.sort in MODELS]
         if models:
             return May.REPORTED if all(_is_reported(each.of) for each in models) else May.MODEL
+        if KEPT in found:
+            return May.KEPT
         sorts = {each.sort for each in found}
         if Sort.TAINT in sorts:
             return May.TAINTED
