@@ -15,10 +15,7 @@ from clarifai_emulator.contracts.rules.client_call import ClientCall
 from clarifai_emulator.contracts.rules.finding import Finding
 from clarifai_emulator.contracts.stubs.sdk_surface import ASYNC_FORWARDED, FORWARDED, OF_ONE_INPUT
 
-# The first two call it with one value of a collection, which the type checker knows the type of; the others do not.
-_NOT_CALLING = frozenset(
-    {"map", "filter", "callable", "isinstance", "type", "id", "signature", "help", "iscoroutinefunction"}
-)
+_NOT_CALLING = frozenset({"callable", "isinstance", "type", "id", "signature", "help", "iscoroutinefunction"})
 _USUAL = frozenset({*FORWARDED, *ASYNC_FORWARDED, *OF_ONE_INPUT})
 # Of code that a model is handed to, what shows it or looks at it only.
 _LOOKING = frozenset({"debug", "info", "warning", "error", "exception", "critical", "log", "write"})
