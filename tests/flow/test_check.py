@@ -89,6 +89,38 @@ def test_a_wrong_call_fails_the_check_at_its_line_and_passes_once_it_is_mended(r
     assert passed.stdout.startswith("nothing found; 1 file and 1 call checked in ")
 
 
+def test_every_call_can_be_listed_with_what_became_of_it(repository: Path):
+    client = repository / "app" / "client.py"
+    client.write_text(
+        CLIENT.replace("loudnes=2)", "loudnes=2)  # clarifai: ignore[unknown-argument] the next version takes it")
+        + "\n\nModel(url=GREETER).predict('Ada')\nModel(url=GREETER).predit('Ada')\n"
+        "Model(url=input()).predict('Ada')\n"
+    )
+
+    listed = command(repository, "check", "app", "--model", "models/greeter", "--show-calls").stdout.splitlines()
+    plain = command(repository, "check", "app", "--model", "models/greeter").stdout.splitlines()
+    document = json.loads(command(repository, "check", "app", "--model", "models/greeter", "--json").stdout)
+
+    assert listed[-6:-1] == [
+        "app/client.py:8:12: ignored: predict() of greeter [unknown-argument: the next version takes it]",
+        "app/client.py:11:1: checked: predict() of greeter",
+        "app/client.py:12:1: error: predit() of greeter [unknown-method]",
+        "app/client.py:13:1: unchecked: predict() [unknown-model]",
+        "",
+    ]
+    assert listed[-1].startswith(
+        "1 error, 1 unchecked, 1 ignored; 1 file, 4 calls (1 checked, 1 unchecked, 1 wrong, 1 ig"
+    )
+    assert plain[-1].split(" in ")[0] == listed[-1].split(" in ")[0]
+    assert not any("app/client.py:11:1" in line for line in plain)
+    assert [(each["line"], each["verdict"], each["rule"]) for each in document["calls"]] == [
+        (8, "ignored", "unknown-argument"),
+        (11, "checked", ""),
+        (12, "error", "unknown-method"),
+        (13, "unchecked", "unknown-model"),
+    ]
+
+
 def test_the_same_from_python(repository: Path):
     models = [GivenModel(repository / "models" / "greeter")]
 

@@ -11,6 +11,7 @@ wrong (``call_edits.probe``): what was called checked must be an error there, or
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 from collections import Counter, defaultdict
@@ -134,9 +135,9 @@ def said_of(paths: Sequence[Path], models: Sequence[str]) -> dict[str, Said]:
     found: dict[str, Said] = defaultdict(Said)
     document = json.loads(done.stdout)
     for each in document["findings"]:
-        found[str(Path(each["file"]).absolute())].findings.append(each)
+        found[os.path.abspath(each["file"])].findings.append(each)
     for each in document["calls"]:
-        found[str(Path(each["file"]).absolute())].calls.append(each)
+        found[os.path.abspath(each["file"])].calls.append(each)
     return dict(found)
 
 

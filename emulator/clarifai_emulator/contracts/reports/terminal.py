@@ -45,7 +45,8 @@ def _call(report: Report, judged: JudgedCall) -> str:
     reason = f": {judged.reason}" if judged.verdict is Verdict.IGNORED else ""
     rule = f" [{judged.rule}{reason}]" if judged.rule else ""
     verdict = click.style(judged.verdict.value, fg=_VERDICT_COLOURS[judged.verdict])
-    return f"{report.place(call.location)}: {verdict}: {call.called}{model}{rule}"
+    called = " ".join(call.called.split())  # what is called may be written on several lines
+    return f"{report.place(call.location)}: {verdict}: {called}{model}{rule}"
 
 
 def _finding(report: Report, finding: Finding) -> Iterator[str]:

@@ -72,7 +72,7 @@ IN_CELL = ClientCall(Location(ROOT / "try.ipynb", 1, 1, 1, 8, cell=4), "chat.com
 OTHER_CALLS = (
     JudgedCall(IN_CELL, Verdict.UNCHECKED, "unresolved-request", "It is not known."),
     JudgedCall(CALL, Verdict.WARNING, "stream-read-twice", "Twice."),
-    JudgedCall(CALL, Verdict.IGNORED, "wrong-type", "the next version takes it"),
+    JudgedCall(replace(CALL, called="predict\n ()"), Verdict.IGNORED, "wrong-type", "the next version takes it"),
 )
 
 
@@ -119,7 +119,7 @@ def test_people_may_see_every_call_with_what_became_of_it():
         "client.py:3:5: error: predict() of hello [wrong-type]",
         "try.ipynb#cell4:1:1: unchecked: chat.completions.create() [unresolved-request]",
         "client.py:3:5: warning: predict() of hello [stream-read-twice]",
-        "client.py:3:5: ignored: predict() of hello [wrong-type: the next version takes it]",
+        "client.py:3:5: ignored: predict () of hello [wrong-type: the next version takes it]",
         "",
         "nothing found; 3 files, 5 calls (1 checked, 1 unchecked, 2 wrong, 1 ignored) in 0.4 s.",
     ]
