@@ -1,7 +1,7 @@
 """Runs programs one after the other in this process, as their users would, and writes what each came to.
 
-running_main.py PROGRAMS.json OUTCOMES.json: a list of texts becomes a list of texts, empty where a program went through,
-else the error that ended it.
+running_main.py PROGRAMS.json OUTCOMES.json: a list of texts becomes a list of texts, empty where a program went
+through, else the error that ended it.
 """
 
 from __future__ import annotations
