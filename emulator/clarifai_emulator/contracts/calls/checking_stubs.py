@@ -306,7 +306,7 @@ def data_types_stub() -> str:
     """Return the SDK's data types, read from its source: names as they are there, types where they are Python's
     own."""
     path = sdk_surface.sdk_file("runners/utils/data_types/data_types.py")
-    tree = ast.parse(path.read_text()) if path.is_file() else ast.Module([], [])
+    tree = ast.parse(path.read_text(encoding="utf-8")) if path.is_file() else ast.Module([], [])
     classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
     names = {node.name for node in classes}
     lines = ["from typing import Any, Iterable, List, Tuple, Union", "def cast(*args: Any) -> Any: ..."]
