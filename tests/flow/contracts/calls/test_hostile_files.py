@@ -88,8 +88,8 @@ def _long_cells() -> list[dict[str, object]]:
     """Return cells of 10,000 lines with as many lines of output; the wrong call is in the last one."""
     lines = "\n".join(f"x_{number} = {number}" for number in range(100))
     outputs = [{"output_type": "stream", "name": "stdout", "text": ["model.predict(promt='x')\n"] * 100}]
-    cells = [{"cell_type": "code", "source": lines, "outputs": outputs, "metadata": {}} for _ in range(100)]
-    return [*cells, {"cell_type": "code", "source": WRONG, "outputs": outputs, "metadata": {}}]
+    sources = [*[lines] * 100, WRONG]
+    return [dict[str, object](cell_type="code", source=each, outputs=outputs, metadata={}) for each in sources]
 
 
 @pytest.fixture(scope="module")
