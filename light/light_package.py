@@ -6,6 +6,7 @@ need, under a name of their own, and the message types of clarifai-grpc that the
 
 from __future__ import annotations
 
+import ast
 import re
 import shutil
 from pathlib import Path
@@ -17,6 +18,8 @@ LIGHT = "clarifai_emulator_check"
 # The program is another one than the whole emulator's: the module on the left is written from the one on the right.
 PROGRAM = {f"{PACKAGE}.cli.main": f"{PACKAGE}.cli.light_main"}
 ROOTS = (f"{PACKAGE}.__main__", *PROGRAM)
+# Scripts of replicas, which it never starts.
+OF_REPLICAS = tuple(f"{SCRIPTS}.{name}" for name in ("lean_main", "reload_main", "debug_main"))
 # What modules read beside themselves.
 DATA = ("contracts/rules/examples", "contracts/stubs/sdk_outline", "contracts/stubs/sdk_versions.json")
 
@@ -27,18 +30,23 @@ _OWN = re.compile(rf"\b{PACKAGE}\b")
 def needs_of_light(checkout: Path) -> Needs:
     """Return what the light distribution needs, of the emulator and of other packages. ``checkout``: the folder of
     the project."""
-    return ModuleGraph(checkout / "emulator", instead=PROGRAM).needs_of(ROOTS)
+    return _graph(checkout).needs_of(ROOTS, OF_REPLICAS)
+
+
+def _graph(checkout: Path) -> ModuleGraph:
+    return ModuleGraph(checkout / "emulator", instead=PROGRAM)
 
 
 def write_package(checkout: Path, target: Path) -> Path:
     """Write the package into the folder ``target``; return its own folder."""
-    graph = ModuleGraph(checkout / "emulator", instead=PROGRAM)
-    needs, folder = graph.needs_of(ROOTS), target / LIGHT
-    for module in sorted(needs.modules):
+    graph, folder = _graph(checkout), target / LIGHT
+    for module in sorted(needs_of_light(checkout).modules):
         source = graph.file(module)
+        text = source.read_text(encoding="utf-8")
+        if source.name == "__init__.py" and _says_nothing(text):
+            continue
         file = _place(folder, module, source.name == "__init__.py")
         file.parent.mkdir(parents=True, exist_ok=True)
-        text = source.read_text(encoding="utf-8")
         file.write_text(text if _is_script(module) else rewritten(text), encoding="utf-8")
     for name in DATA:
         source = checkout / "emulator" / PACKAGE / name
@@ -52,8 +60,8 @@ def write_package(checkout: Path, target: Path) -> Path:
 
 def messages_of_light(checkout: Path) -> dict[str, set[str]]:
     """Return the message types that the light distribution uses, by module of clarifai-grpc."""
-    graph = ModuleGraph(checkout / "emulator", instead=PROGRAM)
-    modules = [each for each in graph.needs_of(ROOTS).modules if not _is_script(each)]
+    graph = _graph(checkout)
+    modules = [each for each in needs_of_light(checkout).modules if not _is_script(each)]
     return used_messages(graph.file(each).read_text(encoding="utf-8") for each in sorted(modules))
 
 
@@ -63,6 +71,12 @@ def rewritten(text: str) -> str:
     text = _OWN.sub(LIGHT, text)
     text = with_messages_of(LIGHT, text)
     return _COMMAND.sub("clarifai-emulator-check ", text)
+
+
+def _says_nothing(text: str) -> bool:
+    """Tell whether a package's own module holds words only. A folder is a package without it, and with it two more
+    files on the disk."""
+    return all(isinstance(each, ast.Expr) for each in ast.parse(text).body)
 
 
 def _is_script(module: str) -> bool:

@@ -46,11 +46,26 @@ def test_it_has_the_three_commands_and_what_reads_models_in_a_process_of_its_own
 
 @pytest.mark.parametrize(
     "left_out",
-    ["api", "control", "conformance", "deploy", "nodepools", "topology", "cli.contract_fuzz", "emulator"],
+    [
+        "api",
+        "control",
+        "conformance",
+        "deploy",
+        "dispatch",
+        "nodepools",
+        "topology",
+        "cli.contract_fuzz",
+        "emulator",
+    ],
 )
 def test_it_has_nothing_of_a_running_emulator(needs: Needs, left_out: str) -> None:
     name = f"clarifai_emulator.{left_out}"
     assert [each for each in needs.modules if each == name or each.startswith(f"{name}.")] == []
+
+
+@pytest.mark.parametrize("script", ["lean_main", "reload_main", "debug_main"])
+def test_it_has_no_script_of_replicas(needs: Needs, script: str) -> None:
+    assert f"clarifai_emulator.inside.{script}" not in needs.modules
 
 
 def test_a_graph_follows_imports_texts_and_scripts_but_not_what_is_left_out(tmp_path: Path) -> None:
