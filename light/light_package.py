@@ -18,8 +18,6 @@ LIGHT = "clarifai_emulator_check"
 # The program is another one than the whole emulator's: the module on the left is written from the one on the right.
 PROGRAM = {f"{PACKAGE}.cli.main": f"{PACKAGE}.cli.light_main"}
 ROOTS = (f"{PACKAGE}.__main__", *PROGRAM)
-# Scripts of replicas, which it never starts.
-OF_REPLICAS = tuple(f"{SCRIPTS}.{name}" for name in ("lean_main", "reload_main", "debug_main"))
 # What modules read beside themselves.
 DATA = ("contracts/rules/examples", "contracts/stubs/sdk_outline", "contracts/stubs/sdk_versions.json")
 
@@ -30,7 +28,7 @@ _OWN = re.compile(rf"\b{PACKAGE}\b")
 def needs_of_light(checkout: Path) -> Needs:
     """Return what the light distribution needs, of the emulator and of other packages. ``checkout``: the folder of
     the project."""
-    return _graph(checkout).needs_of(ROOTS, OF_REPLICAS)
+    return _graph(checkout).needs_of(ROOTS)
 
 
 def _graph(checkout: Path) -> ModuleGraph:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import sys
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,15 +38,15 @@ class ModuleGraph:
         """Return the file of a module."""
         return self._files[module]
 
-    def needs_of(self, roots: Iterable[str], without: Collection[str] = ()) -> Needs:
-        """Return what these modules need to run, whenever they import it. ``without``: modules that they name and
-        never run. Raises ``KeyError`` for a root that is not there."""
+    def needs_of(self, roots: Iterable[str]) -> Needs:
+        """Return what these modules need to run, whenever they import it. Raises ``KeyError`` for a root that is
+        not there."""
         modules: set[str] = set()
         outside: set[str] = set()
         waiting = list(roots)
         while waiting:
             module = waiting.pop()
-            if module in modules or module in without:
+            if module in modules:
                 continue
             modules.add(module)
             # The package itself is another one there.

@@ -63,11 +63,6 @@ def test_it_has_nothing_of_a_running_emulator(needs: Needs, left_out: str) -> No
     assert [each for each in needs.modules if each == name or each.startswith(f"{name}.")] == []
 
 
-@pytest.mark.parametrize("script", ["lean_main", "reload_main", "debug_main"])
-def test_it_has_no_script_of_replicas(needs: Needs, script: str) -> None:
-    assert f"clarifai_emulator.inside.{script}" not in needs.modules
-
-
 def test_a_graph_follows_imports_texts_and_scripts_but_not_what_is_left_out(tmp_path: Path) -> None:
     sources = {
         "__init__": "import elsewhere",
