@@ -16,6 +16,7 @@ from typing import Any
 from ground.call_mutants import mutated
 from ground.checkouts import Checkouts, fetch
 from ground.client_checks import check_all, clients, other_languages
+from ground.client_code import PYTHON
 from ground.given_cases import cases_table
 from ground.ground_list import CLIENT, MODEL, Entry, files_folder, found_digest, read_list
 from ground.model_readings import contracts, readings
@@ -51,9 +52,10 @@ def checked(only: str = "") -> dict[str, Any]:
         result["models"] = models_result(readings([each for each in entries if each.kind == MODEL], root))
     found = clients(those, root)
     with tempfile.TemporaryDirectory(prefix="ground-") as work:
-        elsewhere = check_all(found, models, root, Path(work))
+        check_all(found, models, root, Path(work))
         result["clients"] = clients_result(found)
-        result["other languages"] = other_languages(those, root, elsewhere, read_judgements())
+        others = [each for each in found if each.path.suffix not in PYTHON]
+        result["other languages"] = other_languages(others, read_judgements())
         stand_ins = contracts([models[name] for name in sorted({each.stand_in for each in found})], "import")
         counts, silent = mutated(found, models, stand_ins, root, Path(work))
     return {**result, "mutants": counts, "silent mutants": silent}

@@ -75,55 +75,54 @@ class Client:
 
 
 def clients(entries: Iterable[Entry], root: Path) -> list[Client]:
-    """Return the clients in Python with their counted calls."""
-    found: list[Client] = []
-    for entry in entries:
-        path = entry.place(root)
-        if path.suffix in PYTHON:
-            found.append(Client(entry.name, path, counted(path)))
-    return found
+    """Return the clients; those in Python with their counted calls."""
+    paths = {entry.name: entry.place(root) for entry in entries}
+    return [Client(name, path, counted(path) if path.suffix in PYTHON else []) for name, path in paths.items()]
 
 
 def other_languages(
-    entries: Iterable[Entry], root: Path, said: Mapping[str, Said], judged: Mapping[str, Mapping[str, str]]
-) -> dict[str, dict[str, int] | list[str]]:
-    """Count what became of the calls in files that are no Python, by kind, and list the silent ones. ``said``: what
-    was said of each file; ``judged``: silent calls that were judged to be none of a model of the platform."""
-    counts: dict[str, Counter[str]] = defaultdict(Counter)
-    silent: list[str] = []
-    for entry in entries:
-        path = entry.place(root)
-        if path.suffix not in PYTHON:
-            known = {each["end_line"]: each for each in said[str(path)].calls} if str(path) in said else {}
-            for kind, line, method in counted_text(path):
-                became = " ".join(_outcome(known[line])) if line in known else SILENT
-                key = f"{digest(path.read_bytes())[:12]}:{line} {SILENT}"
+    those: Iterable[Client], judged: Mapping[str, Mapping[str, str]]
+) -> dict[str, dict[str, dict[str, int]] | list[str]]:
+    """Count what became of the calls in files that are no Python, without models and with them, by kind, and list
+    the silent ones. ``judged``: silent calls that were judged to be none of a model of the platform."""
+    counts: dict[str, dict[str, Counter[str]]] = {"without models": {}, "with models": {}}
+    silent: set[str] = set()
+    for client in those:
+        for kind, line, method in counted_text(client.path):
+            key = f"{digest(client.path.read_bytes())[:12]}:{line} {SILENT}"
+            for how, said in (("without models", client.without), ("with models", client.given)):
+                listed = next((each for each in said.calls if each["end_line"] == line), None)
+                became = " ".join(_outcome(listed)).strip() if listed is not None else SILENT
                 became = judged[key]["judged"] if became == SILENT and key in judged else became
-                counts[kind][became.strip()] += 1
+                counts[how].setdefault(kind, Counter())[became] += 1
                 if became == SILENT:
-                    silent.append(f"{entry.name}:{line} {method}")
-    return {**{kind: dict(sorted(count.items())) for kind, count in sorted(counts.items())}, "silent": silent}
+                    silent.add(f"{client.name}:{line} {method}")
+    return {
+        **{
+            how: {kind: dict(sorted(each.items())) for kind, each in kinds.items()} for how, kinds in counts.items()
+        },
+        "silent": sorted(silent),
+    }
 
 
 _WORDS = {"error": "error", "warning": "warning", "unchecked": "named", "checked": "checked", "ignored": "ignored"}
 
 
-def check_all(those: Sequence[Client], models: Mapping[str, Path], root: Path, work: Path) -> dict[str, Said]:
-    """Check every client, and note what is said of it; return what is said of every file without its models."""
+def check_all(those: Sequence[Client], models: Mapping[str, Path], root: Path, work: Path) -> None:
+    """Check every client, and note what is said of it."""
     without = said_of([root / "clients"], [str(models[LANGUAGE_MODEL])])
     for each in those:
         each.without = without.get(str(each.path), Said())
-    copies = {each.name: _probe_copy(each, root, work / "probe") for each in those}
+    copies = {each.name: _probe_copy(each, root, work / "probe") for each in those if each.calls}
     for stand_in in sorted({each.stand_in for each in those}):
         part = [each for each in those if each.stand_in == stand_in]
         given = sorted({address for each in part for address in each.addresses()})
-        paths = [path for each in part for path in (each.path, copies[each.name])]
+        paths = [*(each.path for each in part), *(copies[each.name] for each in part if each.name in copies)]
         options = [f"{models[stand_in]}=*", *(f"{models[stand_in]}={address}" for address in given)]
         said = said_of(paths, options)
         for each in part:
             each.given = said.get(str(each.path), Said())
-            each.probed = said.get(str(copies[each.name]), Said())
-    return without
+            each.probed = said.get(str(copies.get(each.name)), Said())
 
 
 def said_of(paths: Sequence[Path], models: Sequence[str]) -> dict[str, Said]:

@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from ground.client_checks import SILENT, Client, is_proved, outcome
+from ground.client_code import PYTHON
 from ground.ground_list import HERE, digest
 
 JUDGEMENTS = HERE / "judgements.yaml"
@@ -73,7 +74,7 @@ def clients_result(those: Sequence[Client], judgements: Path = JUDGEMENTS) -> di
                 unproved.append(where)
     errors = [_error(client, each, known) for client in those for each in _errors(client)]
     return {
-        "files": len(those),
+        "files": sum(each.path.suffix in PYTHON for each in those),
         "files dropped whole": sorted(
             f"{client.name}: {each['message']}"
             for client in those
@@ -152,9 +153,10 @@ def table(result: Mapping[str, Any]) -> str:
         rows.append(("checked calls, once they are made wrong", f"{proved} found, {unproved} not"))
     rows.append(("errors and warnings", _said(clients["errors"]) or "none"))
     rows.append(("files dropped whole", f"{len(clients['files dropped whole'])} of {clients['files']}"))
-    for what, each in result["other languages"].items():
-        if what != "silent":
-            rows.append((f"{what} calls in JavaScript, TypeScript, shell", f"{sum(each.values())}: {_said(each)}"))
+    for how, kinds in result["other languages"].items():
+        for kind, each in kinds.items() if how != "silent" else ():
+            said = f"{sum(each.values())}: {_said(each)}"
+            rows.append((f"{kind} calls in JavaScript, TypeScript, shell, {how}", said))
     mutants = Counter[str]()
     for what, each in result["mutants"].items():
         rows.append((f"mutants: {what}", _said(each)))

@@ -16,7 +16,7 @@ import pytest
 from ground.call_counting import counted
 from ground.call_edits import edited, mutants, probe
 from ground.checkouts import Checkouts, fetch
-from ground.client_checks import Client, Said, is_proved, other_languages, outcome
+from ground.client_checks import Client, is_proved, other_languages, outcome
 from ground.ground_list import CLIENT, MODEL, Entry, digest, directory_digest, found_digest, read_list
 from ground.model_readings import sdk_line
 from ground.result import clients_result, compared, table
@@ -98,13 +98,20 @@ def test_calls_that_are_no_python_are_named_or_silent(tmp_path: Path) -> None:
     file = entry.place(tmp_path)
     file.parent.mkdir(parents=True)
     file.write_text('import { Model } from "clarifai-nodejs";\nawait model.predict(\n  {});\nmodel.generate();\n')
-    said = {str(file): Said(calls=[listed("unchecked", "unresolved-call", 2, 15)])}
-    became = other_languages([entry], tmp_path, said, {})
-    assert became == {"sdk": {"named unresolved-call": 1, "silent": 1}, "silent": [f"{entry.name}:4 generate"]}
+    client = Client(entry.name, file, [])
+    client.given.calls.append(listed("unchecked", "unresolved-call", 2, 15))
+    became = other_languages([client], {})
+    assert became == {
+        "without models": {"sdk": {"silent": 2}},
+        "with models": {"sdk": {"named unresolved-call": 1, "silent": 1}},
+        "silent": [f"{entry.name}:2 predict", f"{entry.name}:4 generate"],
+    }
 
-    key = f"{digest(file.read_bytes())[:12]}:4 silent"
-    became = other_languages([entry], tmp_path, said, {key: {"judged": "elsewhere", "why": "…"}})
-    assert became == {"sdk": {"elsewhere": 1, "named unresolved-call": 1}, "silent": []}
+    sha = digest(file.read_bytes())[:12]
+    judged = {f"{sha}:{line} silent": {"judged": "elsewhere", "why": "…"} for line in (2, 4)}
+    became = other_languages([client], judged)
+    assert became["with models"] == {"sdk": {"elsewhere": 1, "named unresolved-call": 1}}
+    assert became["silent"] == []
 
 
 def listed(verdict: str, rule: str, line: int, column: int, cell: int = 0) -> dict[str, Any]:

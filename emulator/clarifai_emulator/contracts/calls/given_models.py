@@ -6,6 +6,7 @@ import base64
 import functools
 import hashlib
 import json
+import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,9 +20,11 @@ from clarifai_emulator.contracts.rules import found
 from clarifai_emulator.contracts.rules.client_call import ClientCall
 from clarifai_emulator.contracts.rules.finding import Edit, Finding, Location
 from clarifai_emulator.contracts.rules.rule import Severity
+from clarifai_emulator.contracts.rules.shown_text import printable
 from clarifai_emulator.contracts.signatures.method import Method
 from clarifai_emulator.contracts.stubs.sdk_surface import sdk_folder
 from clarifai_emulator.errors import ConfigError
+from clarifai_emulator.spelling import nearest
 
 _READ_SUFFIXES = (".py", ".yaml", ".yml", ".txt", ".toml")
 NOT_READ = frozenset({"__pycache__", ".git", ".venv", "venv", "node_modules"})
@@ -82,7 +85,7 @@ def read_models(given: Sequence[GivenModel], cache: Path | None, *, static: bool
 
 
 def _require(given: Sequence[GivenModel]) -> None:
-    problems = [f"{each.directory} is no directory" for each in given if not each.directory.expanduser().is_dir()]
+    problems = [_missing(each.directory) for each in given if not each.directory.expanduser().is_dir()]
     for each in given:
         if each.address:
             try:
@@ -93,6 +96,19 @@ def _require(given: Sequence[GivenModel]) -> None:
         problems.append("only one model can have the address '*'")
     if problems:
         raise ConfigError("The models cannot be used:", problems, hint="Write --model DIR or --model DIR=URL.")
+
+
+def _missing(directory: Path) -> str:
+    """Say that there is no such directory, with the nearest that is there."""
+    if directory.expanduser().exists():
+        return f"{printable(str(directory))} is a file, not a model directory"
+    try:
+        beside = [each for each in os.listdir(directory.parent) if (directory.parent / each).is_dir()]
+    except OSError:
+        beside = []
+    near = nearest(directory.name, beside)
+    meant = f"; did you mean {printable(str(directory.parent / near))}?" if near else ""
+    return f"there is no directory {printable(str(directory))}{meant}"
 
 
 def _known(given: GivenModel, record: Mapping[str, Any]) -> KnownModel:
@@ -206,14 +222,14 @@ def read_call(record: Mapping[str, Any]) -> ClientCall:
 
 def _digest(directory: Path, static: bool) -> str:
     about = f"{_FORMAT}{static}{directory.resolve()}{sys.executable}{_sdk()}"
-    return hashlib.sha256(f"{about}{content_digest(directory)}".encode()).hexdigest()
+    return hashlib.sha256(f"{about}{content_digest(directory)}".encode(errors="surrogateescape")).hexdigest()
 
 
 def content_digest(directory: Path) -> str:
     """Return a hash of everything in a model directory that a contract is read from."""
     digest = hashlib.sha256()
     for path in _files(directory):
-        digest.update(f"{path.relative_to(directory)}\0".encode())
+        digest.update(f"{path.relative_to(directory)}\0".encode(errors="surrogateescape"))
         digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()
 
@@ -229,8 +245,6 @@ def _sdk() -> str:
 
 
 def _files(directory: Path) -> Iterator[Path]:
-    import os
-
     for folder, names, files in os.walk(directory):
         names[:] = sorted(name for name in names if name not in NOT_READ)
         yield from (Path(folder, name) for name in sorted(files) if name.endswith(_READ_SUFFIXES))

@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 from clarifai_emulator.contracts.calls.given_models import unreadable_model
 from clarifai_emulator.contracts.endpoints.known_endpoints import EndpointModel, EndpointModels
 from clarifai_emulator.contracts.endpoints.named_model import NamedModel, named_models
+from clarifai_emulator.contracts.endpoints.node_values import node_findings
 from clarifai_emulator.contracts.endpoints.written_value import GivenValues, WrittenValue, shown_texts
 from clarifai_emulator.contracts.rules import found
 from clarifai_emulator.contracts.rules.client_call import ClientCall
 from clarifai_emulator.contracts.rules.finding import Finding, Location
 from clarifai_emulator.contracts.rules.name_findings import unknown_method
 from clarifai_emulator.contracts.signatures.shapes import method_shape
-from clarifai_emulator.contracts.values.python_values import UNKNOWN, argument_findings
 
 _HOW_TO_NAME = "a model is named by its URL, as https://clarifai.com/USER/APP/models/MODEL."
 
@@ -60,21 +60,11 @@ def _held(call: ModelCall, model: EndpointModel) -> Iterator[Finding]:
         problem = unknown_method(call.method.text, [each.signature.name for each in model.known.methods])
         yield replace(problem, location=call.method.location, model=model.name)
         return
-    given = {name: _plain(value) for name, value in call.arguments.values.items()}
-    places = {name: value.location for name, value in call.arguments.values.items()}
-    for problem in argument_findings(method_shape(method.signature), given):
+    for problem, value in node_findings(method_shape(method.signature), call.arguments.values):
         if problem.rule == "missing-argument" and not call.arguments.is_whole:
             continue
-        name = next((each for each in places if f"'{each}'" in problem.message), "")
-        where = places.get(name, call.location)
+        where = value.location if value is not None else call.location
         yield replace(problem, location=where, declared=method.location, model=model.name)
     if not call.arguments.is_whole:
         message = f"{call.shown} is given arguments that are not known before it runs."
         yield found("unpacked-arguments", message, call.location, model=model.name, method=call.method.text)
-
-
-def _plain(value: WrittenValue) -> object:
-    try:
-        return value.plain()
-    except ValueError:
-        return UNKNOWN

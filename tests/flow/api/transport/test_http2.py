@@ -453,15 +453,46 @@ async def flood(said: bytes, *, times: int) -> list[str]:
     try:
         client.connect(("127.0.0.1", number))
         await asyncio.to_thread(talk)
+        for _ in range(500):
+            if odd:
+                break
+            await asyncio.sleep(0.01)
     finally:
         client.close()
         await port.close()
     return odd
 
 
-async def test_a_client_that_asks_for_answers_and_reads_none_is_let_go() -> None:
+async def test_a_client_that_asks_for_answers_and_reads_none_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("clarifai_emulator.api.transport.http2_pace._MOST", 1e9)  # as if its requests were answered
     told = await flood(frame(6, 0, 0, bytes(8)) * 1_000, times=2_000)
     assert told[:1] == ["http2: no proper HTTP/2: more and more to answer, and no answer is read"]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [frame(6, 0, 0, bytes(8)), frame(4, 0, 0), frame(2, 0, 1, b"\0\0\0\0\1"), frame(8, 0, 0, b"\0\0\0\1")],
+    ids=["PING", "SETTINGS", "PRIORITY", "WINDOW_UPDATE"],
+)
+async def test_a_client_that_floods_with_frames_that_ask_for_nothing_is_shut_out(said: bytes) -> None:
+    told = await flood(said * 100, times=200)
+    assert told == ["http2: no proper HTTP/2: more frames that ask for nothing than requests need"]
+
+
+async def test_a_client_that_is_shut_out_is_told_and_is_not_back_at_once() -> None:
+    port = Port(lambda path: echo, max_bytes=MIB, on_odd=lambda kind, what: None)
+    number = await port.listen("127.0.0.1", 0)
+    reader, writer = await asyncio.open_connection("127.0.0.1", number)
+    began = time.monotonic()
+    writer.write(PREFACE + frame(4, 0, 0) + frame(6, 0, 0, bytes(8)) * 3_000)
+    said = b""
+    with contextlib.suppress(ConnectionError):
+        while piece := await reader.read(65_536):
+            said += piece
+    assert said.endswith(struct.pack(">II", 0, 0xB)), "GOAWAY, ENHANCE_YOUR_CALM"
+    assert time.monotonic() - began > 0.5
+    writer.close()
+    await port.close()
 
 
 async def test_ten_thousand_streams_are_as_quick_as_one() -> None:

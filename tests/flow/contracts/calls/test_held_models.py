@@ -11,11 +11,13 @@ import pytest
 
 from clarifai_emulator.contracts.calls.client_check import CallReport, check_known
 from clarifai_emulator.contracts.calls.given_models import KnownModel
+from clarifai_emulator.contracts.rules.client_call import ClientCall
 from clarifai_emulator.contracts.rules.finding import Finding
 from clarifai_emulator.contracts.rules.rule import Severity
 from unit.contracts.calls.flow.holding_ways import BUILDERS, HEAD, STEPS, program
 
 URL = "https://clarifai.com/me/demo/models/hello"
+HOSTED = "https://clarifai.com/openai/chat-completion/models/gpt-4o"
 LOAD = f"Model(url={URL!r})"
 # What people write, each with a wrong argument: a rule that must be told of it.
 PROGRAMS = {
@@ -89,20 +91,32 @@ def by_file(report: CallReport) -> dict[str, list[Finding]]:
     return result
 
 
+Said = tuple[list[Finding], list[ClientCall]]
+
+
 @pytest.fixture(scope="module")
-def findings(tmp_path_factory: pytest.TempPathFactory, models: list[KnownModel]) -> dict[str, list[Finding]]:
-    """Return what is said of all programs, by their names; all are checked in one run."""
+def said(tmp_path_factory: pytest.TempPathFactory, models: list[KnownModel]) -> dict[str, Said]:
+    """Return the findings and the calls of all programs, by their names; all are checked in one run."""
     folder = tmp_path_factory.mktemp("programs")
     texts = {
         **{name: f"from clarifai.client import Model\n{text}" for name, (text, _) in PROGRAMS.items()},
         **{f"way {name}": HEAD + program("Model", URL, [name], "predict(text='x')").text for name in STEPS},
         **{f"made {name}": HEAD + program(name, URL, ["name"], "predict(text='x')").text for name in BUILDERS},
         **{f"right {name}": HEAD + program("Model", URL, [name], "predict('x')").text for name in STEPS},
+        **{f"hosted {name}": HEAD + program("Model", HOSTED, [name], "predict('x')").text for name in STEPS},
     }
     for number, text in enumerate(texts.values()):
         (folder / f"client_{number}.py").write_text(text.replace("LOAD", LOAD))
-    found = by_file(check_known([folder], models))
-    return {name: found[f"client_{number}"] for number, name in enumerate(texts)}
+    report = check_known([folder], models)
+    found, calls = by_file(report), defaultdict[str, list[ClientCall]](list)
+    for each in report.calls:
+        calls[each.location.path.stem].append(each)
+    return {name: (found[f"client_{number}"], calls[f"client_{number}"]) for number, name in enumerate(texts)}
+
+
+@pytest.fixture(scope="module")
+def findings(said: dict[str, Said]) -> dict[str, list[Finding]]:
+    return {name: several for name, (several, _) in said.items()}
 
 
 @pytest.mark.parametrize("name", sorted(PROGRAMS))
@@ -118,6 +132,18 @@ def test_no_way_is_silent(findings: dict[str, list[Finding]], name: str) -> None
 @pytest.mark.parametrize("name", sorted(STEPS))
 def test_a_right_call_is_not_called_wrong(findings: dict[str, list[Finding]], name: str) -> None:
     assert [each.message for each in findings[f"right {name}"] if each.severity is Severity.ERROR] == []
+
+
+@pytest.mark.parametrize("name", sorted(STEPS))
+def test_the_call_is_listed_as_what_it_is(said: dict[str, Said], name: str) -> None:
+    wrong, right, hosted = (said[f"{which} {name}"][1] for which in ("way", "right", "hosted"))
+    severities = [one.severity for each in right for one in each.findings]
+    reasons = {one.rule for each in hosted for one in each.findings}
+
+    assert any(each.findings for each in wrong)
+    assert right
+    assert Severity.ERROR not in severities
+    assert reasons, "of a model that is not given, each call says so, or that it may be one"
 
 
 def test_nearly_all_ways_are_checked(findings: dict[str, list[Finding]]) -> None:

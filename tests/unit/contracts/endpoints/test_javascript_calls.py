@@ -18,7 +18,7 @@ SDK = [
     ("model.predict({ methodName: 'predct', prompt: 'Hello' })",
      "unknown-method: The model has no method 'predct'; it has predict, generate, stream. Did you mean 'predict'?"),
     ("model.predict({ methodName: 'predict' })", "missing-argument: predict(): argument 'prompt' (str) is required and not given."),
-    ("model.predict({ methodName: 'predict', prompt: 3 })", "wrong-type: predict(): argument 'prompt' is 3 (int), and str is expected."),
+    ("model.predict({ methodName: 'predict', prompt: 3 })", "wrong-type: predict(): argument 'prompt' is 3 (number), and a string is expected (str)."),
     ("model.predict({ methodName: name, prompt: 'Hello' })", "dynamic-method: The method is named by name: the call is not checked."),
     ("model.predict({ methodName: 'predict', ...rest })", "unpacked-arguments: predict() is given arguments that are not known before it runs."),
     ("model.predict({ inputs: [x] })", "unchecked-request: predict(): the input is in the form of older clients, without parts."),
