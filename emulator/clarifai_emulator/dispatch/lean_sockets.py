@@ -37,8 +37,7 @@ _LARGE = 64 * 1024
 # So much of a client's further messages may wait for its model to read on.
 _UNREAD_BYTES = 1024 * 1024
 _parse: Any = MultiOutputResponse.FromString  # takes a bytearray, too, and does not copy it
-# What comes is read into this; nothing of it is kept when the event loop goes on.
-_BUFFER = memoryview(bytearray(256 * 1024))
+_READ_AHEAD = 256 * 1024
 
 
 class LeanSockets:
@@ -48,6 +47,9 @@ class LeanSockets:
         control.setblocking(False)
         self._control = control
         self._channels: list[SocketChannel] = []
+        # What comes is read into this; nothing of it is kept when the event loop goes on. Another emulator of this
+        # process, in another thread, may read at the same time, into its own.
+        self._buffer = memoryview(bytearray(_READ_AHEAD))
         self._unsent: deque[tuple[bytes, socket.socket | None]] = deque()
         self._received = b""
         self._replica: LeanReplica | None = None
@@ -61,7 +63,7 @@ class LeanSockets:
         """Make a socket for one more thread. Raises ``OSError`` when this process may have no more of them."""
         assert self._replica is not None
         ours, theirs = socket.socketpair()
-        channel = SocketChannel(ours, self._replica)
+        channel = SocketChannel(ours, self._replica, self._buffer)
         self._channels.append(channel)
         self._say(CHANNEL, 0, theirs)
         return channel
@@ -133,14 +135,15 @@ class LeanSockets:
 
 
 class SocketChannel:
-    """The emulator's end of the socket to one thread of a replica."""
+    """The emulator's end of the socket to one thread of a replica. ``buffer`` is read into, by all of them."""
 
-    def __init__(self, sock: socket.socket, replica: LeanReplica) -> None:
+    def __init__(self, sock: socket.socket, replica: LeanReplica, buffer: memoryview) -> None:
         sock.setblocking(False)
         for option in (socket.SO_SNDBUF, socket.SO_RCVBUF):
             sock.setsockopt(socket.SOL_SOCKET, option, SOCKET_BUFFER)
         self._sock = sock
         self._replica = replica
+        self._buffer = buffer
         self._loop = asyncio.get_running_loop()
         self._unsent: deque[memoryview] = deque()
         self._unsent_bytes = 0
@@ -191,7 +194,7 @@ class SocketChannel:
         """Take what is there, and tell whether there was something."""
         try:
             if self._large is None:
-                count = self._sock.recv_into(_BUFFER)
+                count = self._sock.recv_into(self._buffer)
             else:
                 count = self._sock.recv_into(memoryview(self._large[2])[self._there :])
         except BlockingIOError:
@@ -206,7 +209,7 @@ class SocketChannel:
                 frame, self._large = self._large, None
                 self._handle(*frame)
         else:
-            data = _BUFFER[:count]
+            data = self._buffer[:count]
             frames, rest = _frames(memoryview(self._received + data) if self._received else data)
             self._received = rest
             self._expect_large()
