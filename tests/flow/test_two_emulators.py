@@ -1,4 +1,4 @@
-"""Two emulators in one process serve at the same time, each in a thread of its own: no answer gets into another's."""
+"""Two emulators of one process serve at the same time, in a thread each: no answer gets into another's."""
 
 from __future__ import annotations
 
