@@ -8,8 +8,10 @@ far behind leaves the socket of its item full: the model waits when it writes on
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 from collections import deque
+from collections.abc import Iterable
 from typing import Any
 
 from clarifai_grpc.grpc.api.service_pb2 import MultiOutputResponse
@@ -31,6 +33,8 @@ from clarifai_emulator.inside.lean_main import (
     READY,
     SOCKET_BUFFER,
 )
+
+log = logging.getLogger(__name__)
 
 # From here on a payload is written and read by itself, not copied together with what stands beside it.
 _LARGE = 64 * 1024
@@ -207,14 +211,13 @@ class SocketChannel:
             self._there += count
             if self._there == len(self._large[2]):
                 frame, self._large = self._large, None
-                self._handle(*frame)
+                self._handle([frame])
         else:
             data = self._buffer[:count]
             frames, rest = _frames(memoryview(self._received + data) if self._received else data)
             self._received = rest
             self._expect_large()
-            for frame in frames:
-                self._handle(*frame)
+            self._handle(frames)
         return count > 0
 
     def _expect_large(self) -> None:
@@ -229,12 +232,18 @@ class SocketChannel:
             self._received = b""
             self._large = kind, number, payload
 
-    def _handle(self, kind: int, number: int, payload: memoryview | bytearray) -> None:
-        if kind in (OUTPUT, LAST):
-            data = payload if isinstance(payload, bytearray) else bytes(payload)
-            self._replica.output(number, _parse(data), len(data))
-        if kind in (LAST, DONE):
-            self._replica.done(number)
+    def _handle(self, frames: Iterable[tuple[int, int, memoryview | bytearray]]) -> None:
+        try:
+            for kind, number, payload in frames:
+                if kind in (OUTPUT, LAST):
+                    data = payload if isinstance(payload, bytearray) else bytes(payload)
+                    self._replica.output(number, _parse(data), len(data))
+                if kind in (LAST, DONE):
+                    self._replica.done(number)
+        except Exception:
+            # Whoever waits for what it says would wait for ever.
+            log.exception("a replica says what cannot be understood")
+            self._replica.lost()
 
     def _send(self, kind: int, number: int, head: bytes = b"", body: bytes = b"") -> None:
         if self._sock.fileno() < 0:
