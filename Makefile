@@ -74,6 +74,7 @@ docs: $(READY) ## write the generated pages of docs/, and the schema of topology
 	@$(BIN)/python docs/generate_topology_schema.py
 	@$(BIN)/python docs/generate_fidelity.py
 	@$(BIN)/python docs/generate_sdk_outline.py
+	@$(BIN)/python docs/generate_corpus.py
 
 conformance-answers: $(READY) ## write what the emulator answers to each probe; ARGS="routing.priority ids" for some
 	@$(BIN)/python -m clarifai_emulator.conformance.answer_writer $(ARGS)

@@ -32,6 +32,7 @@ SCRIPTS = (
     "check_calls",
     "contract",
     "protocols",
+    "floods",
     "reload",
     "upload",
     "plugin",

@@ -20,7 +20,7 @@ ROOTS = (f"{PACKAGE}.__main__", *PROGRAM)
 # What modules read beside themselves.
 DATA = ("contracts/rules/examples", "contracts/stubs/sdk_outline", "contracts/stubs/sdk_versions.json")
 
-_COMMAND = re.compile(r"\bclarifai-emulator (?=(?:check|contract|stubs)\b)")
+_COMMAND = re.compile(r"\bclarifai-emulator (?=(?:check|contract|stubs|completion)\b)")
 _OWN = re.compile(rf"\b{PACKAGE}\b")
 
 

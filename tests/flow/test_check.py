@@ -44,6 +44,7 @@ def greet(name: str) -> str:
     return model.predict(prompt=name, loudnes=2)
 """
 LINE = 8
+PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 
 @pytest.fixture
@@ -188,7 +189,9 @@ def test_reports_go_to_files_beside_what_is_shown(repository: Path):
         ([], "Say what to check: files or folders."),
         (["app"], "Give at least one --model DIR"),
         (["nowhere", "--model", "models/greeter"], "there is no "),
-        (["app", "--model", "models/none"], "models/none is no directory"),
+        (["app", "--model", "models/none"], "there is no directory models/none\n"),
+        (["app", "--model", "models/greter"], "no directory models/greter; did you mean models/greeter?"),
+        (["app", "--model", "app/client.py"], "app/client.py is a file, not a model directory"),
         (["app", "--model", "models/greeter=me/greeter"], "'me/greeter' is no address of a model"),
         (
             ["app", "--model", "models/greeter", "--severity", "unknown-argumnt=off"],
@@ -241,6 +244,72 @@ def test_a_script_with_openais_client_is_held_against_the_models_too(repository:
         "  --> app/client.py:6:38",
         "  next: Derive the model's class from OpenAIModelClass, or call it with `Model(url=…)`.",
     ]
+
+
+def test_code_in_documentation_is_checked_where_it_is_named_or_asked_for(repository: Path):
+    (repository / "app" / "client.py").unlink()
+    page = repository / "app" / "README.md"
+    page.write_text(
+        "# Greeter\n\n"
+        "```python\nfrom clarifai.client import Model\n\n"
+        'model = Model(url="https://clarifai.com/me/main/models/greeter")\n```\n\n'
+        "1. Greet:\n\n   ```py\n   print(model.predict(promt='Ada'))\n   ```\n\n"
+        "2. Later:\n\n   ```python\n   model.predict(\n   ```\n"
+    )
+    models = ["--model", "models/greeter"]
+
+    left_out = command(repository, "check", "app", *models)
+    named = command(repository, "check", "app/README.md", *models)
+    asked_for = command(repository, "check", "app", "--docs", *models)
+
+    assert left_out.stdout.startswith("nothing found; 0 files and 0 calls checked in "), left_out.stdout
+    assert [line for line in named.stdout.splitlines() if line.startswith(("error", "unchecked", "  -->"))] == [
+        "error[unknown-argument] predict(): there is no argument 'promt'; it takes prompt, loudness. Did you mean "
+        "'prompt'?",
+        "  --> app/README.md:12:24",
+        f"unchecked[unreadable-cell] The block around line 18 of README.md is not Python {PYTHON}: '(' was never "
+        "closed. Nothing in this block is checked; the others are.",
+        "  --> app/README.md:18:17",
+    ]
+    assert "   12 |    print(model.predict(promt='Ada'))\n      |                        ^^^^^" in named.stdout
+    assert "  next: Mend it, or name another language behind the fence, as ```text.\n" in named.stdout
+    assert (named.returncode, asked_for.returncode) == (1, 1)
+    assert asked_for.stdout.splitlines()[0] == named.stdout.splitlines()[0]
+
+    page.write_text(page.read_text().replace("='Ada'))", "='Ada'))  # clarifai: ignore[unknown-argument] a test"))
+    assert (
+        command(repository, "check", "app/README.md", *models)
+        .stdout.splitlines()[-1]
+        .startswith("1 unchecked, 1 ignored;")
+    )
+
+
+def test_commands_in_ci_and_in_makefiles_are_checked_at_their_line(repository: Path):
+    (repository / "app" / "client.py").unlink()
+    (repository / ".github/workflows").mkdir(parents=True)
+    curl = "curl https://api.clarifai.com/v2/users/me/apps/main/models/greeter/outputs -d '{}'"
+    (repository / ".github/workflows/ci.yml").write_text(
+        f"jobs:\n  a:\n    steps:\n    - run: {curl.replace('models', 'model')}\n"
+    )
+    (repository / "Makefile").write_text(f"ask:\n\t@{curl.replace('greeter', 'greter')}\n")
+    body = curl.replace("{}", '{"input": []}')
+    (repository / "Dockerfile").write_text(f"FROM scratch\nRUN {body}\n")
+
+    failed = command(repository, "check", ".", "--model", "models/greeter")
+
+    said = [line for line in failed.stdout.splitlines() if line.startswith(("error", "unchecked", "  -->"))]
+    assert said == [
+        "error[wrong-url] There is no path /v2/users/me/apps/main/model/greeter/outputs. "
+        "The outputs of a model are at /v2/users/USER/apps/APP/models/MODEL/outputs.",
+        "  --> .github/workflows/ci.yml:4:17",
+        'error[wrong-body] curl: Message type "clarifai.api.PostModelOutputsRequest" has no field named "input" at '
+        '"PostModelOutputsRequest".',
+        f"  --> Dockerfile:2:{5 + body.index('{') - 1}",
+        "unchecked[model-not-given] curl: no --model was given for me/main/models/greter, so it is not checked. "
+        "Did you mean 'me/main/models/greeter'?",
+        "  --> Makefile:2:8",
+    ]
+    assert failed.returncode == 1
 
 
 def test_clients_in_typescript_are_checked_and_ignored_alike(repository: Path):

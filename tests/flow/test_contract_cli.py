@@ -130,7 +130,7 @@ def test_what_cannot_be_understood_is_exit_code_2(project: Path) -> None:
     nothing = run("diff", "absent", "hello")
     assert nothing.exit_code == 2
     assert nothing.output == (
-        "Error: 'absent' names no contract:\n  - it is no file, no directory, no REVISION:PATH and no model URL\n"
+        "Error: 'absent' names no contract:\n  - it is neither a file, a directory, REVISION:PATH nor a model URL\n"
         "Next: Give a lock file, a model directory, a git revision such as main:my-model, or a model URL.\n"
     )
     assert run("verify", "hello").exit_code == 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -11,6 +12,8 @@ from pathlib import Path
 import pytest
 import yaml
 from uv import find_uv_bin
+
+from clarifai_emulator.contracts.calls.client_kinds import ClientKind, client_kind
 
 ROOT = Path(__file__).parents[2]
 # What pre-commit installs from.
@@ -57,6 +60,17 @@ def test_the_documented_configuration_names_hooks_that_are_there() -> None:
     assert all(f"| `{each}` |" in page for each in hooks)
     [local] = blocks[1]
     assert local["hooks"][0]["entry"].startswith(hooks["clarifai-check"]["entry"])
+
+
+@pytest.mark.parametrize("hook", ["clarifai-check", "clarifai-check-with-sdk"])
+def test_a_hook_runs_when_anything_changed_that_check_reads(hook: str) -> None:
+    hooks = {each["id"]: each for each in yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text())}
+    files = re.compile(hooks[hook]["files"])
+    read = "a.py a.ipynb a.js a.mts a.tsx a.sh a.zsh ci.yml a/config.yaml README.md a.mk a/Makefile Dockerfile.gpu"
+    other = "requirements.txt pyproject.toml"
+    assert [each for each in f"{read} {other}".split() if not files.search(each)] == []
+    assert [each for each in read.split() if client_kind(Path(each)) is ClientKind.PYTHON] == ["a.py"]
+    assert [each for each in ["a.txt", "a.json", "a.pyc", "logo.png", "a.css"] if files.search(each)] == []
 
 
 @pytest.mark.slow

@@ -11,7 +11,7 @@ import click
 def completion(ctx: click.Context, shell: str) -> None:
     """Print the completion script of a shell.
 
-    It completes commands, options, and what a running emulator knows: models, their methods and arguments,
+    It completes commands, options, rules, and what a running emulator knows: models, their methods and arguments,
     deployments, nodepools, faults.
 
     \b

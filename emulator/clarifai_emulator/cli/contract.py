@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from clarifai_emulator.cli import completing
+from clarifai_emulator.cli.contract_completing import model_places, origin_places, rule_names
 from clarifai_emulator.cli.contract_options import report_options
 from clarifai_emulator.cli.hints import HintingGroup
 from clarifai_emulator.cli.output import FAILED, Failure, json_option, port_option
@@ -22,11 +23,11 @@ def contract() -> None:
 
     \b
     Examples:
-      clarifai-emulator contract show my-model            methods, and what the SDK would refuse
-      clarifai-emulator contract lock my-model            write clarifai.contract.yaml
+      clarifai-emulator contract show my-model    what the SDK would refuse, too
+      clarifai-emulator contract lock my-model    write clarifai.contract.yaml
       clarifai-emulator contract diff main:my-model my-model
-      clarifai-emulator contract verify my-model          may it be deployed: whom would it break
-      clarifai-emulator contract fuzz hello               call every method with generated values
+      clarifai-emulator contract verify my-model  whom deploying it would break
+      clarifai-emulator contract fuzz hello       call it with generated values
 
     \b
     Exit codes:
@@ -38,7 +39,7 @@ def contract() -> None:
 
 
 @contract.command(short_help="Show the methods, and what the SDK would refuse.")
-@click.argument("directories", nargs=-1, type=click.Path(path_type=Path), metavar="DIR...")
+@click.argument("directories", nargs=-1, type=click.Path(path_type=Path), metavar="[DIR]...")
 @click.option("--static", is_flag=True, help="Read the source without running it; less exact.")
 @click.option(
     "--topology",
@@ -54,13 +55,13 @@ def show(ctx: click.Context, directories: tuple[Path, ...], as_json: bool, **opt
 
     model.py is imported in a child process: without the network, without writing outside a scratch folder, for 30
     seconds at most. Modules that are not installed are stood in for. A directory that fails does not keep the next
-    from being shown; the exit code is then 1. Without DIR, the models of [tool.clarifai-emulator] in the nearest
-    pyproject.toml are taken.
+    from being shown; the exit code is then 1. A folder of models stands for all of them. Without DIR, the models of
+    [tool.clarifai-emulator] in the nearest pyproject.toml are taken.
 
     \b
     Examples:
       clarifai-emulator contract show my-model
-      clarifai-emulator contract show models/* --json
+      clarifai-emulator contract show models --json
       clarifai-emulator contract show my-model --static
     """
     from clarifai_emulator.cli.contract_show import show_contracts
@@ -69,7 +70,7 @@ def show(ctx: click.Context, directories: tuple[Path, ...], as_json: bool, **opt
 
 
 @contract.command(short_help="Write down the methods of models.")
-@click.argument("origins", nargs=-1, required=True, metavar="ORIGIN...")
+@click.argument("origins", nargs=-1, required=True, metavar="ORIGIN...", shell_complete=origin_places)
 @click.option("-o", "--output", type=click.Path(path_type=Path), default=Path(_LOCK), show_default=True)
 @click.option("--static", is_flag=True, help="Read the source without running it; less exact.")
 @click.option("--check", is_flag=True, help="Write nothing; exit code 1 when the file would change.")
@@ -93,12 +94,15 @@ def lock(
     \b
     Examples:
       clarifai-emulator contract lock my-model
-      clarifai-emulator contract lock https://clarifai.com/me/main/models/hello -o client/clarifai.contract.yaml
+      clarifai-emulator contract lock https://clarifai.com/me/main/models/hello
+      clarifai-emulator contract lock my-model -o client/clarifai.contract.yaml
       clarifai-emulator contract lock models --check
     """
     from clarifai_emulator.cli.contract_origins import read_origins, usable
+    from clarifai_emulator.cli.writable_places import written_to
     from clarifai_emulator.contracts.changes.lock import read_lock, write_lock
     from clarifai_emulator.contracts.reports.report import counted
+    from clarifai_emulator.whole_file import write_whole
 
     found = read_origins(origins, static, base_url, port)
     promises = {each.name: each for each in usable(read_lock, output)} if output.is_file() else {}
@@ -117,7 +121,8 @@ def lock(
     if check:
         click.echo(f"{output} is {'as the models are' if is_same else 'not as the models are'}.")
         ctx.exit(0 if is_same else FAILED)
-    output.write_text(text, encoding="utf-8")
+    with written_to(output, "--output"):
+        write_whole(output, text)
     methods = sum(len(each.methods) for each in promises.values())
     click.echo(f"{output}: {counted(len(promises), 'model')}, {counted(methods, 'method')}")
 
@@ -146,8 +151,8 @@ def _diff_options(function: Any) -> Any:
 
 
 @contract.command()
-@click.argument("old")
-@click.argument("new")
+@click.argument("old", shell_complete=origin_places)
+@click.argument("new", shell_complete=origin_places)
 @_diff_options
 @click.pass_context
 def diff(ctx: click.Context, old: str, new: str, as_json: bool, **options: Any) -> None:
@@ -160,8 +165,9 @@ def diff(ctx: click.Context, old: str, new: str, as_json: bool, **options: Any) 
     Examples:
       clarifai-emulator contract diff clarifai.contract.yaml my-model
       clarifai-emulator contract diff main:my-model my-model --fail-on warning
-      clarifai-emulator contract diff main:my-model my-model --used-by src/ --format markdown
-      clarifai-emulator contract diff https://clarifai.com/me/main/models/hello my-model --clients pinning
+      clarifai-emulator contract diff main:my-model my-model --used-by src/
+      clarifai-emulator contract diff HEAD~1:models models --format markdown
+      clarifai-emulator contract diff https://clarifai.com/me/main/models/a a
     """
     from clarifai_emulator.cli.contract_compare import show_changes
 
@@ -169,8 +175,9 @@ def diff(ctx: click.Context, old: str, new: str, as_json: bool, **options: Any) 
 
 
 @contract.command(short_help="Say whether deploying would break clients.")
-@click.argument("models", nargs=-1, metavar="DIR...")
-@click.option("--lock", "locks", multiple=True, metavar="FILE", help="May be repeated.  [default: all below here]")
+@click.argument("models", nargs=-1, metavar="[DIR]...", shell_complete=model_places)
+@click.option("--lock", "locks", multiple=True, metavar="FILE", shell_complete=origin_places,
+              help="May be repeated.  [default: all below here]")  # fmt: skip
 @_diff_options
 @click.pass_context
 def verify(
@@ -183,7 +190,8 @@ def verify(
     \b
     Examples:
       clarifai-emulator contract verify my-model
-      clarifai-emulator contract verify models --lock ../client/clarifai.contract.yaml --clients fetching
+      clarifai-emulator contract verify models --clients fetching
+      clarifai-emulator contract verify my-model --lock ../clarifai.contract.yaml
     """
     from clarifai_emulator.cli.contract_compare import guard_deploy
 
@@ -231,7 +239,7 @@ def fuzz(ctx: click.Context, models: tuple[str, ...], as_json: bool, **options: 
 
 
 @contract.command()
-@click.argument("rule", required=False)
+@click.argument("rule", required=False, shell_complete=rule_names)
 @json_option()
 def rules(rule: str | None, as_json: bool) -> None:
     """List every rule, or explain one.
@@ -248,12 +256,6 @@ def rules(rule: str | None, as_json: bool) -> None:
 
 def _models_here() -> tuple[str, ...]:
     """Return the model directories that pyproject.toml names. Raises ``UsageError`` if there are none."""
-    from clarifai_emulator.cli.settings_here import model_directory, read_settings
+    from clarifai_emulator.cli.settings_here import model_directory, require_models
 
-    models = read_settings().models
-    if not models:
-        raise click.UsageError(
-            "Give at least one model directory, or name them as models in [tool.clarifai-emulator] of "
-            "pyproject.toml."
-        )
-    return tuple(str(model_directory(each)) for each in models)
+    return tuple(str(model_directory(each)) for each in require_models())

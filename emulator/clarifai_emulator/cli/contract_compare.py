@@ -13,6 +13,7 @@ import click
 from clarifai_emulator.cli.contract_origins import read_origins
 from clarifai_emulator.cli.finding_output import Reporting
 from clarifai_emulator.cli.output import FAILED, USAGE, Failure, unusable
+from clarifai_emulator.cli.writable_places import results_cache
 from clarifai_emulator.contracts.changes.gate import Verdict, diff, those_that_break, verify
 from clarifai_emulator.contracts.changes.lock import LOCK_FILE
 from clarifai_emulator.contracts.changes.origins import Origin, lock_files
@@ -87,12 +88,11 @@ def _report(
 
 
 def _with_broken_calls(result: Result, verdict: Verdict, paths: Sequence[Path]) -> Result:
-    from clarifai_emulator.config import default_cache_dir
     from clarifai_emulator.contracts.calls.type_checker import CheckerError
     from clarifai_emulator.contracts.changes.broken_calls import find_broken_calls, with_broken_calls
 
     try:
-        broken = find_broken_calls(paths, verdict.compared, verdict.gone, cache=default_cache_dir() / "contracts")
+        broken = find_broken_calls(paths, verdict.compared, verdict.gone, cache=results_cache())
     except ConfigError as error:
         raise unusable(error) from None
     except CheckerError as error:

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
+from clarifai_emulator.cli.contract_completing import report_formats, rule_levels
 from clarifai_emulator.contracts.reports import FORMATS
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
@@ -19,7 +20,13 @@ def report_options() -> Callable[[_Function], _Function]:
         click.option(
             "--format", "format_", type=click.Choice(list(FORMATS)), default="text", help="How to report."
         ),
-        click.option("--output", metavar="FORMAT:FILE", multiple=True, help="Write a report to a file too."),
+        click.option(
+            "--output",
+            metavar="FORMAT:FILE",
+            multiple=True,
+            shell_complete=report_formats,
+            help="Write a report to a file too.",
+        ),
         click.option(
             "--fail-on",
             type=click.Choice(["error", "warning", "unchecked", "note"]),
@@ -33,6 +40,7 @@ def report_options() -> Callable[[_Function], _Function]:
             "rules",
             multiple=True,
             metavar="RULE=LEVEL",
+            shell_complete=rule_levels,
             help="error, warning, unchecked, note or off.",
         ),
         click.option(

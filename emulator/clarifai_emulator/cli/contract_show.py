@@ -14,6 +14,7 @@ from clarifai_emulator.cli.columns import columns, output_width, paragraph
 from clarifai_emulator.cli.contract_origins import usable
 from clarifai_emulator.cli.finding_output import Reporting
 from clarifai_emulator.cli.output import FAILED, USAGE, Failure, heading, print_json
+from clarifai_emulator.contracts.changes.origins import model_directories
 from clarifai_emulator.contracts.reports.json_report import document
 from clarifai_emulator.contracts.reports.judged_report import Result
 from clarifai_emulator.contracts.reports.report import Report, counted
@@ -46,7 +47,7 @@ def show_contracts(
     reporting = Reporting(options)
     contracts = usable(
         read_many,
-        directories,
+        [each for given in directories for each in model_directories(given) or [given]],
         static=options["static"],
         topology=options["topology"],
         progress=_tell,

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from clarifai_emulator.contracts.calls.client_project import files_below
+from clarifai_emulator.contracts.calls.client_kinds import files_below
 from clarifai_emulator.errors import EmulatorError
 from clarifai_emulator.reload.file_poller import FileLooks
 

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from clarifai_emulator.cli.output import FAILED, unusable
+from clarifai_emulator.cli.writable_places import written_to
 from clarifai_emulator.contracts.reports import FORMATS, render
 from clarifai_emulator.contracts.reports.judged_report import Result, judged, report_of
 from clarifai_emulator.contracts.reports.report import Report, counted
@@ -52,7 +53,8 @@ class Reporting:
         """Return the report; write the baseline first if that was asked for."""
         if self._is_new and self._baseline is not None:
             left = judged(result, self._policy).findings
-            number = write_baseline(self._baseline, left, self._policy.root, result.lines_of)
+            with written_to(self._baseline, "--baseline"):
+                number = write_baseline(self._baseline, left, self._policy.root, result.lines_of)
             click.echo(f"Wrote {counted(number, 'finding')} to {self._baseline}.", err=True)
             self._policy = replace(self._policy, baseline=read_baseline(self._baseline))
         return report_of(result, self._policy, self._fail_on, shows_calls=self._shows_calls)
@@ -66,7 +68,8 @@ class Reporting:
         """Write the report to the files that were named."""
         for name, file in self._outputs:
             text = render(report, name)
-            file.write_text(click.unstyle(text) if name == "text" else text, encoding="utf-8")
+            with written_to(file, "--output"):
+                file.write_text(click.unstyle(text) if name == "text" else text, encoding="utf-8")
 
     def end(self, ctx: click.Context, result: Result) -> None:
         """Report the result, and end the command with exit code 1 if the report has failed."""

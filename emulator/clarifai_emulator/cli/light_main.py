@@ -14,6 +14,7 @@ _COMMANDS = {
     "check": "clarifai_emulator.cli.check",
     "contract": "clarifai_emulator.cli.contract",
     "stubs": "clarifai_emulator.cli.stubs",
+    "completion": "clarifai_emulator.cli.completion",
 }
 
 
@@ -28,10 +29,10 @@ def cli(ctx: click.Context) -> None:
 
     \b
     Examples:
-      clarifai-emulator check clients/ --model my-model        calls that would fail
-      clarifai-emulator contract lock my-model --check         is clarifai.contract.yaml as the models are
-      clarifai-emulator contract verify my-model               whom would deploying it break
-      clarifai-emulator stubs my-model                         typed clients for your editor
+      clarifai-emulator check clients/ --model my-model  calls that would fail
+      clarifai-emulator contract lock my-model --check   is the lock as it is
+      clarifai-emulator contract verify my-model         whom would it break
+      clarifai-emulator stubs my-model                   types for editors
 
     \b
     Exit codes:

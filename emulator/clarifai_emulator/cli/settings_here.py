@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import click
+
 from clarifai_emulator.cli.output import unusable
 
 if TYPE_CHECKING:
@@ -20,6 +22,17 @@ def read_settings() -> ProjectSettings:
         return project_settings(Path.cwd())
     except ConfigError as error:
         raise unusable(error) from None
+
+
+def require_models() -> tuple[str, ...]:
+    """Return the models that pyproject.toml names. Raises ``UsageError`` if there are none."""
+    models = read_settings().models
+    if not models:
+        raise click.UsageError(
+            "Give at least one model directory, or name them as models in [tool.clarifai-emulator] of "
+            "pyproject.toml."
+        )
+    return models
 
 
 def model_directory(text: str) -> Path:

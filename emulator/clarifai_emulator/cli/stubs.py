@@ -6,11 +6,12 @@ from pathlib import Path
 
 import click
 
+from clarifai_emulator.cli.contract_completing import model_places
 from clarifai_emulator.cli.output import Failure, json_option, print_json, unusable
 
 
 @click.command(short_help="Write typed clients for your editor.")
-@click.argument("models", nargs=-1, metavar="DIR[=URL]...")
+@click.argument("models", nargs=-1, metavar="[DIR[=URL]]...", shell_complete=model_places)
 @click.option("--out", type=click.Path(path_type=Path), default=Path("typings"), show_default=True,
               help="The folder to write to.")  # fmt: skip
 @click.option("--static", is_flag=True, help="Read the models without running their code; less exact.")
@@ -20,7 +21,8 @@ def stubs(models: tuple[str, ...], out: Path, static: bool, as_json: bool) -> No
 
     pyright, basedpyright and Pylance look into `typings` by themselves; for mypy set `mypy_path = "typings"`, for
     pyrefly `search-path = ["typings"]`. Each model has a class too, for annotations:
-    `from clarifai.client.model import MyModel` under `if TYPE_CHECKING:`.
+    `from clarifai.client.model import MyModel` under `if TYPE_CHECKING:`. Without DIR, the models of
+    [tool.clarifai-emulator] in the nearest pyproject.toml are taken.
 
     \b
     Examples:
@@ -34,14 +36,15 @@ def stubs(models: tuple[str, ...], out: Path, static: bool, as_json: bool) -> No
       2  the command line, or a directory, cannot be used
     """
     from clarifai_emulator.cli.check import given_models, say_if_without_sdk
-    from clarifai_emulator.config import default_cache_dir
+    from clarifai_emulator.cli.settings_here import require_models
+    from clarifai_emulator.cli.writable_places import results_cache, written_to
     from clarifai_emulator.contracts.stubs.stub_files import write_stubs
     from clarifai_emulator.errors import ConfigError
 
-    if not models:
-        raise click.UsageError("Give at least one model directory.")
+    models = models or require_models()
     try:
-        written = write_stubs(given_models(models), out, cache=default_cache_dir() / "contracts", static=static)
+        with written_to(out, "--out"):
+            written = write_stubs(given_models(models), out, cache=results_cache(), static=static)
     except ConfigError as error:
         raise unusable(error) from None
     if not static:

@@ -13,7 +13,7 @@ from clarifai_emulator.cli.light_main import cli
     [
         (["lint"], "No such command 'lint'. Did you mean 'check' or 'contract'?"),
         (["types"], "No such command 'types'. Did you mean 'stubs'?"),
-        (["up"], "No such command 'up'. There are: check, contract, stubs."),
+        (["up"], "No such command 'up'. There are: check, contract, stubs, completion."),
         (["contract", "verfy"], "No such command 'verfy'. Did you mean 'verify'?"),
         (["check", "app.py"], "Give at least one --model DIR"),
     ],
@@ -33,3 +33,16 @@ def test_its_help_lists_the_three_commands() -> None:
         "contract",
         "stubs",
     ]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [[], ["check"], ["stubs"], ["contract"], *(["contract", name] for name in ("show", "lock", "diff", "verify"))],
+)
+def test_help_fits_into_a_terminal_of_eighty_columns_and_has_examples(words: list[str]) -> None:
+    name = "clarifai-emulator-check"
+    done = CliRunner().invoke(cli, [*words, "--help"], prog_name=name, terminal_width=80)
+    # The light distribution has a longer name.
+    lines = done.output.replace(f"    {name} ", "    clarifai-emulator ").splitlines()
+    assert [each for each in lines if len(each) > 80] == []
+    assert "Examples:" in done.output

@@ -35,6 +35,10 @@ _NO_HTTP = b"Only gRPC is spoken at this address: content-type must be applicati
 _SILENT_SECONDS = 20
 _ASK_EVERY_SECONDS = 5
 _QUESTIONS = 3
+# Of a large message, so much is given to the socket together: its reader need not wait for all of it.
+_WRITTEN_AT_ONCE = 256 * 1024
+# How long a client that floods finds nobody at its connection.
+_SHUT_OUT_SECONDS = 1.0
 # The frames that may wait for a client that reads nothing, and has not to be waited for when they are sent.
 _MOST_UNASKED = 50_000
 
@@ -123,6 +127,7 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self._flushing = True  # what is said meanwhile goes out below
         try:
+            self._session.pace.tick(self._loop.time())
             self._session.receive(data)
             self._check_pace()
         except ConnectionFault as error:
@@ -130,12 +135,35 @@ class Connection(asyncio.Protocol):
             self._on_odd("http2", f"no proper HTTP/2: {str(error)[:200]}")
             self._session.goodbye(error.code)
             self.flush()
-            if self._may_write.is_set():
-                self._close()
-            else:
+            if not self._may_write.is_set():
                 self.abort()  # it reads nothing: not the goodbye either
+            elif error.code is ErrorCode.ENHANCE_YOUR_CALM:
+                self._shut_out()
+            else:
+                self._close()
         else:
             self.flush()
+            if self._session.has_more:
+                self._pause()
+
+    def _pause(self) -> None:
+        """Let others have their turn before what has come is dealt with further."""
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.pause_reading()
+            self._loop.call_soon(self._go_on)
+
+    def _go_on(self) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.resume_reading()
+            self.data_received(b"")
+
+    def _shut_out(self) -> None:
+        """Hear nothing more of a client that floods, and close later: it would be here again at once."""
+        for stream_id in tuple(self._calls):
+            self._drop(stream_id)
+        if self._transport is not None:
+            self._transport.pause_reading()
+            self._loop.call_later(_SHUT_OUT_SECONDS, self._close)
 
     def _check_pace(self) -> None:
         """Refuse a client that asks for more and more, and reads no answer, or gives up whatever it asks for."""
@@ -307,7 +335,7 @@ class Connection(asyncio.Protocol):
             await self._may_write.wait()
 
     async def _send_piece(self, stream_id: int, rest: memoryview, *, end: bool) -> None:
-        session = self._session
+        session, unsent = self._session, 0
         while session.is_open(stream_id):
             if not self._may_write.is_set():
                 await self._may_write.wait()
@@ -320,7 +348,10 @@ class Connection(asyncio.Protocol):
             if size > 0:
                 session.send_data(stream_id, rest[:size])
                 rest = rest[size:]
-                self.flush()
+                unsent += size
+                if unsent >= _WRITTEN_AT_ONCE:
+                    self.flush()
+                    unsent = 0
             else:
                 self.flush()
                 self._short[stream_id] = self._loop.create_future()

@@ -15,6 +15,10 @@ HEAD = struct.Struct(">HBBBI")
 NUMBER = struct.Struct(">I")
 SETTING = struct.Struct(">HI")
 
+# How much is dealt with in one turn of the event loop: a frame counts one, one that begins a request as many.
+_MOST_IN_A_TURN = 128
+_REQUEST = 16
+
 # The largest frame that is taken, once a client knows the settings.
 MOST_FRAME = 1024 * 1024
 
@@ -78,6 +82,7 @@ class FrameReader(ABC):
         self._takes_data = False
         self._preface = PREFACE
         self._rest = bytearray()
+        self.has_more = False
         self._needed = HEAD.size
         # The frame of data that is still coming.
         self._open_data = 0
@@ -85,7 +90,9 @@ class FrameReader(ABC):
         self._open_data_ends = False
 
     def receive(self, data: bytes) -> None:
-        """Take what the client has sent. Raises ``ConnectionFault``: say ``goodbye``, and close."""
+        """Take what the client has sent. Where that is more than others should wait for, ``has_more`` is True after
+        it: call again with nothing. Raises ``ConnectionFault``: say ``goodbye``, and close."""
+        self.has_more = False
         if self._preface:
             data = self._without_preface(data)
         if self._rest:
@@ -94,10 +101,13 @@ class FrameReader(ABC):
                 return
             data = bytes(self._rest)
             self._rest.clear()
-        at, end = 0, len(data)
+        at, end, left = 0, len(data), _MOST_IN_A_TURN
         if self._open_data_left:
             at = self._go_on_with_data(data, 0)
         while end - at >= 9:
+            if left <= 0:
+                self.has_more, self._needed = True, 9
+                break
             high, low, kind, flags, stream_id = HEAD.unpack_from(data, at)
             length, stream_id = high << 8 | low, stream_id & 0x7FFFFFFF
             if length > MOST_FRAME:
@@ -105,6 +115,7 @@ class FrameReader(ABC):
             if kind == DATA and self._takes_data and not flags & PADDED:
                 self._open_data, self._open_data_left = stream_id, length
                 self._open_data_ends = bool(flags & END_STREAM)
+                left -= 1
                 self._begin_data(stream_id, length, self._open_data_ends, length)
                 at = self._go_on_with_data(data, at + 9)
                 continue
@@ -112,6 +123,7 @@ class FrameReader(ABC):
                 self._needed = 9 + length
                 break
             at += 9 + length
+            left -= _REQUEST if kind == HEADERS else 1
             self._take_frame(kind, flags, stream_id, data[at - length : at])
         else:
             self._needed = 9

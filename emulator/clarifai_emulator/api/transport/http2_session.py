@@ -54,6 +54,7 @@ from clarifai_emulator.api.transport.http2_frames import (
     check_size,
     without_padding,
 )
+from clarifai_emulator.api.transport.http2_pace import FOR_RESET, Pace
 
 # Windows large enough that a payload of many MiB is not metered out 64 KiB at a time. What one stream may have
 # under way is bounded by its own window; the connection's is never the one that is short.
@@ -64,6 +65,8 @@ _MOST_PIECES = 64  # of a block of fields
 _FIRST_WINDOW = 65_535  # of both sides, until the settings say something else
 _LARGEST_WINDOW = (1 << 31) - 1
 _REMEMBERED = 1_000
+# Frames whose price depends on what they do.
+_PAID_APART = frozenset((DATA, HEADERS, RST_STREAM))
 
 
 Taker = Callable[[Any, int, int, bytes], None]
@@ -110,6 +113,7 @@ class Session(FrameReader):
         super().__init__()
         self._listener = listener
         self._fields = FieldReader()
+        self.pace = Pace()
         self._streams: dict[int, _Stream] = {}
         self._highest = 0
         # Streams that were reset from here: what still comes for them was sent before the client knew.
@@ -156,6 +160,10 @@ class Session(FrameReader):
         self._room -= size
         if self._room < 0:
             raise ConnectionFault(ErrorCode.FLOW_CONTROL_ERROR, "more data than the window has room for")
+        if length:
+            self.pace.moved_data()
+        elif not ends:
+            self.pace.pay()
         stream = self._streams.get(stream_id)
         if stream is None:
             self._check_begun(stream_id, "data")
@@ -198,6 +206,8 @@ class Session(FrameReader):
             self._has_settings = self._takes_data = True
         if self._block is not None and (kind != CONTINUATION or stream_id != self._block_stream):
             raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "another frame in the middle of a block of fields")
+        if kind not in _PAID_APART:
+            self.pace.pay()
         take = self._takers.get(kind)
         if take is not None:  # what is not known is to be ignored
             take(self, flags, stream_id, payload)
@@ -260,6 +270,7 @@ class Session(FrameReader):
                 raise ConnectionFault(ErrorCode.STREAM_CLOSED, f"headers on stream {stream_id}, which has ended")
         elif len(self._streams) >= MOST_STREAMS:
             self._highest = stream_id
+            self.pace.pay(FOR_RESET)
             self._put_reset(stream_id, ErrorCode.REFUSED_STREAM)
         else:
             self._highest = stream_id
@@ -338,8 +349,10 @@ class Session(FrameReader):
     def _take_reset(self, _flags: int, stream_id: int, payload: bytes) -> None:
         check_size(len(payload) == 4, "a reset that has not four bytes")
         if self._streams.pop(stream_id, None) is not None:
+            self.pace.pay(FOR_RESET)
             self._listener.stream_was_reset(stream_id)
         else:
+            self.pace.pay()
             self._check_begun(stream_id, "a reset")
 
     def _take_priority(self, _flags: int, stream_id: int, payload: bytes) -> None:
@@ -352,6 +365,7 @@ class Session(FrameReader):
 
     def _break(self, stream_id: int, code: ErrorCode) -> None:
         """End a stream whose client does not keep to the protocol; the connection stays."""
+        self.pace.pay(FOR_RESET)
         self.reset(stream_id, code)
         self._listener.stream_was_reset(stream_id)
 
@@ -397,6 +411,7 @@ class Session(FrameReader):
 
     def send_data(self, stream_id: int, *pieces: bytes | memoryview, end: bool = False) -> None:
         """Send one frame of data, on a stream that is open; its window must have room for all pieces together."""
+        self.pace.moved_data()
         size = sum(map(len, pieces))
         self._streams[stream_id].send_window -= size
         self._send_window -= size
@@ -406,6 +421,7 @@ class Session(FrameReader):
             self._end_answer(stream_id)
 
     def _end_answer(self, stream_id: int) -> None:
+        self.pace.answered()
         stream = self._streams[stream_id]
         stream.server_ended = True
         if stream.client_ended:

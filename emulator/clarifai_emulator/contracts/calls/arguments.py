@@ -11,6 +11,18 @@ from clarifai_emulator.contracts.calls.call_sites import CallSite
 from clarifai_emulator.contracts.calls.client_source import Source
 from clarifai_emulator.contracts.calls.constants import Evaluator, UnknownValue
 from clarifai_emulator.contracts.calls.edits import Edits
+from clarifai_emulator.contracts.calls.written_arguments import (
+    batch_items,
+    dict_keys,
+    dict_pairs,
+    is_chat,
+    is_dict,
+    is_known,
+    is_merged,
+    iterated,
+    positions,
+    unpacked,
+)
 from clarifai_emulator.contracts.reports.report import counted
 from clarifai_emulator.contracts.rules import found
 from clarifai_emulator.contracts.rules.finding import Edit, Finding, Location
@@ -33,12 +45,13 @@ _SEQUENCES = ("LIST", "JSON_DATA")
 @dataclass(frozen=True, slots=True)
 class Checked:
     """A checked call: what is wrong with it, and the arguments by name. ``whole``: its form is wrong, so that the
-    type checker only repeats what is said of it here."""
+    type checker only repeats what is said here. ``untyped``: the type checker takes the answer for another."""
 
     findings: tuple[Finding, ...]
     given: Mapping[str, ast.expr] = field(default_factory=dict[str, ast.expr])
     wrong: frozenset[str] = frozenset()
     whole: bool = False
+    untyped: bool = False
 
 
 class Arguments:
@@ -69,33 +82,62 @@ class _Call:
         self._edits = Edits(source)
         self._findings: list[Finding] = []
         self._unpacked = False
+        self._merged = False
         self._meant: set[str] = set()
 
     def check(self) -> Checked:
+        if self._site.way == "mapped":
+            return self._check_mapped()
         batch = self._batch()
         if batch is not None:
             return self._check_batch(batch)
+        if self._site.way == "batch":
+            self._unpack(self._call.args[0], "the batch ")
+            return Checked(tuple(self._findings), whole=True)
         given = self._bound()
-        whole = bool(self._findings)
-        if not self._unpacked:
-            for name, each in self._fields.items():
-                is_missing = each.required and name not in given and name not in self._meant
-                if is_missing and not self._is_partial and not self._may_be_batch:
+        # Of the elements of a list, and the values of a dict, the type checker may know one type for all of them.
+        listed = any(
+            isinstance(each, ast.Starred) and not isinstance(each.value, ast.Tuple) for each in self._call.args
+        )
+        whole = bool(self._findings) or listed or self._merged
+        left = [name for name, each in self._fields.items() if each.required and name not in given]
+        if left and self._site.is_partial:
+            if self._site.is_handed_on:
+                self._partly_given()
+        elif not self._unpacked:
+            for name in left:
+                if name not in self._meant and not self._may_be_batch:
                     self._missing(name, self._call)
                     whole = True
         wrong = {name for name, node in given.items() if name in self._fields and self._value(name, node)}
         return Checked(tuple(self._findings), given, frozenset(wrong), whole)
 
+    def _check_mapped(self) -> Checked:
+        """Check the values that are written in what is mapped; of others the type checker knows the types."""
+        given = self._bound()
+        whole = bool(self._findings)
+        for name, each in self._fields.items():
+            if each.required and name not in given:
+                self._missing(name, self._call)
+                whole = True
+        wrong: set[str] = set()
+        for name, node in given.items():
+            for each in batch_items(node, self._evaluator) or ():
+                if self._value(name, each):
+                    wrong.add(name)
+        return Checked(tuple(self._findings), given, frozenset(wrong), whole)
+
+    def _partly_given(self) -> None:
+        self._say(
+            "passed-method",
+            f"{self._name}() is passed on with some of its arguments: whether the others follow, is not checked.",
+            self._site.node,
+        )
+
     @property
     def _may_be_batch(self) -> bool:
         """Tell whether the only argument may be a list of inputs, for all that is known of it."""
         return self._site.is_open and len(self._call.args) == 1 and not self._call.keywords
-
-    @property
-    def _is_partial(self) -> bool:
-        """Tell whether more arguments may follow: `partial(model.predict, …)`."""
-        outer = self._source.parents.get(self._site.node)
-        return isinstance(outer, ast.Call) and ast.unparse(outer.func).rpartition(".")[2] == "partial"
 
     # The form of the call.
 
@@ -103,18 +145,21 @@ class _Call:
         """Return the arguments by the names of the parameters; what has no name is a finding."""
         names = list(self._fields)
         given: dict[str, ast.expr] = {}
-        for position, node in enumerate(self._call.args):
+        args = positions(self._call.args, self._evaluator)
+        for position, node in enumerate(args):
             if isinstance(node, ast.Starred):
                 self._unpack(node, "*")
                 break
             if position < len(names):
                 given[names[position]] = node
-        if len(self._call.args) > len(names) and not self._unpacked:
+        if len(args) > len(names) and not self._unpacked:
             self._say(
                 "extra-argument",
-                f"{self._name}() takes {counted(len(names), 'argument')}, {len(self._call.args)} are given.",
-                self._call.args[len(names)],
-                edit=self._edits.without(self._call, self._call.args[len(names)], self._call.args[-1]),
+                f"{self._name}() takes {counted(len(names), 'argument')}, {len(args)} are given.",
+                args[len(names)],
+                edit=self._edits.without(self._call, args[len(names)], args[-1])
+                if list(args) == self._call.args and self._site.way not in ("passed", "mapped")
+                else None,
             )
         for keyword in self._call.keywords:
             self._keyword(keyword, given)
@@ -122,7 +167,14 @@ class _Call:
 
     def _keyword(self, keyword: ast.keyword, given: dict[str, ast.expr]) -> None:
         if keyword.arg is None:
-            for name, node in self._unpacked_names(keyword):
+            names = unpacked(keyword.value, self._evaluator)
+            if names is None:
+                self._unpack(keyword, "**")
+            elif is_merged(keyword.value, self._evaluator):
+                self._merged = True
+                if not all(is_known(each, self._evaluator) for each in names.values()):
+                    self._unpack(keyword, "**", "values")
+            for name, node in (names or {}).items():
                 self._named(name, node, keyword, given)
         elif keyword.arg != WITH_PROTO:
             self._named(keyword.arg, keyword.value, keyword, given)
@@ -140,42 +192,13 @@ class _Call:
         else:
             given[name] = node
 
-    def _unpacked_names(self, keyword: ast.keyword) -> Iterator[tuple[str, ast.expr]]:
-        """Return the names that `**value` gives, if it is a dict that can be seen."""
-        node: ast.expr | None = keyword.value
-        if isinstance(node, ast.Name):
-            node = self._evaluator.once(node) if not self._is_changed(node) else None
-        if isinstance(node, ast.Dict) and all(isinstance(key, ast.Constant) for key in node.keys):
-            for key, value in zip(node.keys, node.values, strict=True):
-                yield str(key.value if isinstance(key, ast.Constant) else ""), value
-        elif (
-            isinstance(node, ast.Call)
-            and isinstance(node.func, ast.Name)
-            and node.func.id == "dict"
-            and not node.args
-            and all(each.arg for each in node.keywords)
-        ):
-            for each in node.keywords:
-                yield str(each.arg), each.value
-        else:
-            self._unpack(keyword, "**")
-
-    def _is_changed(self, name: ast.Name) -> bool:
-        """Tell whether something is put into the dict after it was written."""
-        scope = self._evaluator.bound(name)
-        for node in ast.walk(scope[0]) if scope else ():
-            target = node.value if isinstance(node, ast.Subscript | ast.Attribute) else None
-            if isinstance(target, ast.Name) and target.id == name.id:
-                return True
-        return False
-
-    def _unpack(self, at: ast.keyword | ast.expr, stars: str) -> None:
-        self._unpacked = True
+    def _unpack(self, at: ast.keyword | ast.expr, what: str, unknown: str = "arguments") -> None:
+        self._unpacked = self._unpacked or unknown == "arguments"
         value = at.value if isinstance(at, ast.keyword | ast.Starred) else at
         self._say(
             "unpacked-arguments",
-            f"{self._name}() is given {stars}{ast.unparse(value)}, which is not known before it runs: its "
-            "arguments are not checked.",
+            f"{self._name}() is given {what}{ast.unparse(value)}, which is not known before it runs: its "
+            f"{unknown} are not checked.",
             at,
         )
 
@@ -196,25 +219,23 @@ class _Call:
 
     # Batches.
 
-    def _batch(self) -> ast.List | None:
-        """Return the list that the SDK takes for a batch: the only argument, by position, with nothing but
-        dicts."""
+    def _batch(self) -> Sequence[ast.expr] | None:
+        """Return the items of what the SDK takes for a batch: the only argument, by position, a list with nothing
+        but dicts."""
         others = [each for each in self._call.keywords if each.arg != WITH_PROTO]
         if len(self._call.args) != 1 or others:
             return None
-        node: ast.expr | None = self._call.args[0]
-        if isinstance(node, ast.Name):
-            node = self._evaluator.once(node)
-        return node if isinstance(node, ast.List) and all(_is_dict(each) for each in node.elts) else None
+        items = batch_items(self._call.args[0], self._evaluator)
+        return items if items is not None and all(is_dict(each) for each in items) else None
 
-    def _check_batch(self, batch: ast.List) -> Checked:
+    def _check_batch(self, batch: Sequence[ast.expr]) -> Checked:
         first = next(iter(self._fields.values()), None)
         takes_list = first is not None and not first.iterator and stub_types.kind(first) in _SEQUENCES
-        keys = {key for each in batch.elts for key in _keys(each)}
+        keys = {key for each in batch for key in dict_keys(each)}
         if first is not None and takes_list and not (keys and keys <= set(self._fields)):
-            if _is_chat(batch):
+            if is_chat(batch):
                 return Checked((), {str(first.name): self._call.args[0]})
-            what = "An empty list" if not batch.elts else "A list of dicts"
+            what = "An empty list" if not batch else "A list of dicts"
             self._say(
                 "taken-as-batch",
                 f"{what} as the only positional argument of {self._name}() is taken for a batch, not for "
@@ -224,7 +245,7 @@ class _Call:
                 hint=f"Write {first.name}=….",
                 edit=self._edits.named(self._call.args[0], first.name),
             )
-        elif not batch.elts and first is not None:
+        elif not batch and first is not None:
             self._value(first.name, self._call.args[0])
         elif self._site.kind != "unary":
             self._say(
@@ -233,13 +254,15 @@ class _Call:
                 self._call.args[0],
             )
         else:
-            for each in batch.elts:
+            for each in batch:
                 self._batched(each)
-        return Checked(tuple(self._findings), {}, frozenset(), bool(self._findings))
+        return Checked(tuple(self._findings), whole=bool(self._findings), untyped=self._site.way != "batch")
 
     def _batched(self, item: ast.expr) -> None:
-        given = dict(_pairs(item))
-        known = all(key is not None for key in (item.keys if isinstance(item, ast.Dict) else ()))
+        written = unpacked(item, self._evaluator)
+        if written is None:
+            self._unpack(item, "the input ")
+        given = dict(dict_pairs(item)) if written is None else written
         for name, node in given.items():
             if name in self._fields:
                 self._value(name, node)
@@ -254,13 +277,16 @@ class _Call:
                     parameter=near,
                 )
         for name, field_ in self._fields.items():
-            if field_.required and name not in given and name not in self._meant and known:
+            if field_.required and name not in given and name not in self._meant and written is not None:
                 self._missing(name, item)
 
     # Values.
 
     def _value(self, name: str, node: ast.expr) -> bool:
         """Check one argument; whether something is wrong with it."""
+        if isinstance(node, ast.IfExp):
+            body, other = self._value(name, node.body), self._value(name, node.orelse)
+            return body or other
         before = len(self._findings)
         field_ = self._fields[name]
         if field_.iterator:
@@ -288,7 +314,7 @@ class _Call:
                 edit=self._edits.wrapped(node, "iter(", ")") if shown != "one value" else None,
             )
             return
-        inside = _items(value)
+        inside = iterated(value)
         for each in inside:
             for finding in self._about(name, each):
                 self._findings.append(finding)
@@ -314,16 +340,18 @@ class _Call:
             return
         from clarifai_emulator.contracts.values.python_values import check_arguments
 
-        for finding in check_arguments(_alone(self._method.signature, name), {name: value}):
+        for finding in check_arguments(alone(self._method.signature, name), {name: value}):
             yield self._placed(finding, node, name)
 
     def _parts(self, name: str, node: ast.expr) -> Iterator[Finding]:
         """Check at least the names of a NamedFields value of which only some parts are known."""
         field_ = self._fields[name]
+        if isinstance(node, ast.Name) and not self._evaluator.is_changed(node):
+            node = self._evaluator.once(node) or node
         is_named = isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] == "NamedFields"
         if stub_types.kind(field_) != "NAMED_FIELDS" or not (is_named or isinstance(node, ast.Dict)):
             return
-        pairs = dict(_pairs(node))
+        pairs = dict(dict_pairs(node))
         wanted = {each.name: each for each in field_.type_args}
         if any(each is None for each in (node.keys if isinstance(node, ast.Dict) else ())) or any(
             each.arg is None for each in (node.keywords if isinstance(node, ast.Call) else ())
@@ -362,7 +390,12 @@ class _Call:
             return all(self._is_truth(each) for each in node.values)
         if isinstance(node, ast.Constant):
             return isinstance(node.value, bool)
+        if isinstance(node, ast.IfExp):
+            return self._is_truth(node.body) or self._is_truth(node.orelse)
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            given = self._evaluator.returned(node)
+            if given is not None:
+                return self._is_truth(given)
             return node.func.id in ("bool", "isinstance", "any", "all", "callable", "hasattr")
         if isinstance(node, ast.Name):
             return self._annotated_bool(node) or bool((once := self._evaluator.once(node)) and self._is_truth(once))
@@ -410,7 +443,7 @@ def declared(method: Method, parameter: str) -> Location | None:
     return method.parameters.get(parameter) or method.location
 
 
-def _alone(signature: Any, name: str) -> Any:
+def alone(signature: Any, name: str) -> Any:
     """Return the signature with this one parameter, its iterator left aside: for one value of it."""
     alone = type(signature)(name=signature.name, method_type=signature.method_type)
     for field_ in signature.input_fields:
@@ -418,40 +451,3 @@ def _alone(signature: Any, name: str) -> Any:
             alone.input_fields.add().CopyFrom(field_)
             alone.input_fields[0].iterator = False
     return alone
-
-
-def _items(node: ast.expr | None) -> Sequence[ast.expr]:
-    """Return the items of `iter([…])`, where they are written out."""
-    if (
-        isinstance(node, ast.Call)
-        and isinstance(node.func, ast.Name)
-        and node.func.id == "iter"
-        and len(node.args) == 1
-        and isinstance(node.args[0], ast.List | ast.Tuple)
-    ):
-        return node.args[0].elts
-    return ()
-
-
-def _is_dict(node: ast.expr) -> bool:
-    return isinstance(node, ast.Dict) or (
-        isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "dict"
-    )
-
-
-def _pairs(node: ast.expr) -> Iterator[tuple[str, ast.expr]]:
-    if isinstance(node, ast.Dict):
-        for key, value in zip(node.keys, node.values, strict=True):
-            if isinstance(key, ast.Constant):
-                yield str(key.value), value
-    elif isinstance(node, ast.Call):
-        yield from ((each.arg, each.value) for each in node.keywords if each.arg)
-
-
-def _keys(node: ast.expr) -> Iterator[str]:
-    yield from (name for name, _ in _pairs(node))
-
-
-def _is_chat(batch: ast.List) -> bool:
-    """Messages of a chat, which the SDK does not take for a batch."""
-    return bool(batch.elts) and all({"role", "content"} <= set(_keys(each)) for each in batch.elts)

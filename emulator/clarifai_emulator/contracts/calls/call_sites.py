@@ -24,7 +24,9 @@ class CallSite:
     """A place that names a method of a given model. ``call`` is ``None`` where it is named and not called.
 
     ``way``: empty for an ordinary call, ``batch``, ``protos`` (a list of messages), ``async`` and ``async-protos``
-    (`async_predict`), ``notebook`` (that in a notebook), ``async-client``, or ``passed`` to what calls it.
+    (`async_predict`), ``notebook`` (that in a notebook), ``async-client``, ``passed`` to what calls it, or
+    ``mapped``: called with each value of what is given. ``answer``: where a method that is passed
+    on is called in the end, and its answer is.
     ``is_open``: of what it is given, no type is known, so that it may be one input, a batch, or messages.
     """
 
@@ -35,6 +37,29 @@ class CallSite:
     kind: str
     way: str
     is_open: bool = False
+    answer: ast.Call | None = None
+
+    @property
+    def is_partial(self) -> bool:
+        """Tell whether more arguments may follow: those of ``partial(model.predict, …)`` are not all."""
+        return self.way == "passed" and isinstance(self.call, _PartialCall)
+
+    @property
+    def is_handed_on(self) -> bool:
+        """Tell whether the rest of the arguments is out of sight."""
+        return isinstance(self.call, _HandedOnCall)
+
+
+class _PartialCall(ast.Call):
+    """A call of which not all arguments may be given yet."""
+
+
+class _HandedOnCall(_PartialCall):
+    """One of which nobody sees where the rest of them is given."""
+
+
+class _MappedCall(ast.Call):
+    """Calls with the values of each argument, one after the other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +97,13 @@ def understood(source: Source, diagnostics: Iterable[Diagnostic], kind_of: KindO
             end = source.original(each.start)
             call = calls.get(end)
             node = call.func if call is not None else names.get(end)
-            passing = _passing(source, node) if call is None and node is not None else None
-            if node is not None:
+            passed = passing(source, node) if call is None and node is not None else None
+            # Of `partial(…)(…)`, it is said where the method is.
+            if node is not None and not (isinstance(node, ast.Call) and _passing_name(node) == "partial"):
                 index, (way, name) = int(refused["index"]), _asynchronous(refused["name"])
                 way = "async-client" if refused["owner"].startswith("Async") else way
-                way = "passed" if passing is not None else way
-                sites[node] = CallSite(node, call or passing, index, name, kind_of(index, name), way)
+                way = "passed" if passed is not None else way
+                sites[node] = _site(node, call, passed, (index, name, kind_of(index, name), way))
         if each.kind != "deprecated":
             continue
         mark = each.detail.rpartition("\n")[2].split()
@@ -96,11 +122,26 @@ def understood(source: Source, diagnostics: Iterable[Diagnostic], kind_of: KindO
             if node is not None:
                 sdk[node] = SdkSite(node, call, int(mark[1]), mark[2])
         elif node is not None and int(mark[1]) >= 0:
-            passing = _passing(source, node) if call is None else None
-            way = "passed" if passing is not None else "".join(each for each in mark[4:] if each != OPEN)
-            is_open = OPEN in mark[4:]
-            sites[node] = CallSite(node, call or passing, int(mark[1]), mark[2], mark[3], way, is_open)
+            passed = passing(source, node) if call is None else None
+            way = "passed" if passed is not None else "".join(each for each in mark[4:] if each != OPEN)
+            meant = (int(mark[1]), mark[2], mark[3], way)
+            sites[node] = _site(node, call, passed, meant, is_open=OPEN in mark[4:])
     return Understood(tuple(sites.values()), tuple(sdk.values()), tuple(built.items()))
+
+
+def _site(
+    node: ast.expr,
+    call: ast.Call | None,
+    passed: tuple[ast.Call, ast.Call | None] | None,
+    meant: tuple[int, str, str, str],
+    *,
+    is_open: bool = False,
+) -> CallSite:
+    """Return the place of a call, or of a method that is passed on. ``meant``: its model, method, kind and way."""
+    made, answer = passed or (None, None)
+    index, method, kind, way = meant
+    way = "mapped" if call is None and isinstance(made, _MappedCall) else way
+    return CallSite(node, call or made, index, method, kind, way, is_open, answer)
 
 
 def _asynchronous(name: str) -> tuple[str, str]:
@@ -123,20 +164,85 @@ def named(
             index = None if called else model_of(node.value)
             kind = kind_of(index, node.attr) if index is not None else ""
             if index is not None and kind:
-                found.append(CallSite(node, _passing(source, node), index, node.attr, kind, "passed"))
+                found.append(_site(node, None, passing(source, node), (index, node.attr, kind, "passed")))
     return found
 
 
-def _passing(source: Source, node: ast.expr) -> ast.Call | None:
-    """Return the call that a function makes of its arguments: ``to_thread(f, x)`` is ``f(x)``."""
+def passing(source: Source, node: ast.expr) -> tuple[ast.Call, ast.Call | None] | None:
+    """Return the call that a function makes of its arguments, ``f(x)`` of ``to_thread(f, x)``, and where its answer
+    is, if that is known: of ``partial(f, x)()``."""
     outer = source.parents.get(node)
     if not isinstance(outer, ast.Call):
         return None
-    skipped = PASSING.get(ast.unparse(outer.func).rpartition(".")[2])
+    name = _passing_name(outer)
+    if is_mapped(outer) and outer.args[0] is node:
+        return ast.copy_location(_MappedCall(node, outer.args[1:], []), outer), None
+    skipped = PASSING.get(name)
     if skipped is None or outer.args[skipped : skipped + 1] != [node]:
         return None
-    call = ast.Call(node, outer.args[skipped + 1 :], outer.keywords)
-    return ast.copy_location(call, outer)
+    args, keywords = outer.args[skipped + 1 :], outer.keywords
+    if name != "partial":
+        return ast.copy_location(ast.Call(node, args, keywords), outer), None
+    last = last_call(source, outer)
+    if last is None:
+        made = _PartialCall if _is_called_by_name(source, outer) else _HandedOnCall
+        return ast.copy_location(made(node, args, keywords), outer), None
+    more = last.args[PASSING[_passing_name(last)] + 1 :] if outer in last.args else last.args
+    call = ast.Call(node, [*args, *more], [*keywords, *last.keywords])
+    return ast.copy_location(call, outer), None if outer in last.args else last
+
+
+def is_mapped(call: ast.Call) -> bool:
+    """Tell whether a call is ``map(f, …)``, or ``pool.map(f, …)`` with one collection."""
+    if len(call.args) < 2 or any(isinstance(each, ast.Starred) for each in call.args):
+        return False
+    return _is_builtin_map(call.func) or (
+        isinstance(call.func, ast.Attribute) and call.func.attr == "map" and len(call.args) == 2
+    )
+
+
+def _is_builtin_map(node: ast.expr) -> bool:
+    return isinstance(node, ast.Name) and node.id == "map"
+
+
+def last_call(source: Source, partial: ast.Call) -> ast.Call | None:
+    """Return what calls a ``partial(…)`` in the end, with the rest of the arguments: ``partial(…)(…)``, one call of
+    the name that it is bound to, ``run_in_executor(None, partial(…))``."""
+    parent = source.parents.get(partial)
+    if isinstance(parent, ast.Call):
+        if parent.func is partial:
+            return parent
+        skipped = PASSING.get(_passing_name(parent))
+        return parent if skipped is not None and parent.args[skipped : skipped + 1] == [partial] else None
+    called = _calls_by_name(source, partial)
+    return called[0] if called is not None and len(called) == 1 else None
+
+
+def _is_called_by_name(source: Source, partial: ast.Call) -> bool:
+    """Tell whether all that becomes of a ``partial(…)`` is calls of the name that it is bound to."""
+    return bool(_calls_by_name(source, partial))
+
+
+def _calls_by_name(source: Source, partial: ast.Call) -> list[ast.Call] | None:
+    """Return the calls of the name that a ``partial(…)`` is bound to; ``None`` where it has other uses, too."""
+    parent = source.parents.get(partial)
+    if (
+        not isinstance(parent, ast.Assign)
+        or len(parent.targets) != 1
+        or not isinstance(parent.targets[0], ast.Name)
+    ):
+        return None
+    scope, name = function_of(source, parent) or source.tree, parent.targets[0].id
+    names = [each for each in ast.walk(scope) if isinstance(each, ast.Name) and each.id == name]
+    loaded = [each for each in names if isinstance(each.ctx, ast.Load)]
+    calls = [
+        outer for each in loaded if isinstance(outer := source.parents.get(each), ast.Call) and outer.func is each
+    ]
+    return calls if len(calls) == len(loaded) == len(names) - 1 else None
+
+
+def _passing_name(call: ast.Call) -> str:
+    return ast.unparse(call.func).rpartition(".")[2]
 
 
 def mapped(source: Source, evaluator: Evaluator, node: ast.expr) -> list[ast.Call] | None:

@@ -23,6 +23,7 @@ _NO_VALUE = "NoValue"
 IN_NOTEBOOKS = "notebook"
 CAST_MODULE = "clarifai_emulator_casts"
 ANYTHING = "anything"  # of what a file puts something else in the place of
+EACH = "each"  # of what a method gives for each value of a collection
 CASTS = {"Model": "model", "Client": "client", "AsyncClient": "async_client"}
 MAKES = {"Model": "made_model", "Client": "made_client"}  # of what the SDK makes a model with
 
@@ -110,8 +111,11 @@ def checking_stubs(
 
 
 def _casts(number: int) -> Iterator[str]:
-    yield "from typing import Any"
+    yield "from collections.abc import Callable, Iterable"
+    yield "from typing import Any, TypeVar"
     yield "from clarifai.client import model"
+    yield "T = TypeVar('T')"
+    yield f"def {EACH}(values: Iterable[T], /) -> tuple[Callable[..., T], Iterable[T]]: ..."
     yield f"def {ANYTHING}(value: Any, /) -> Any: ..."
     for index in range(number):
         for made, name in CASTS.items():
@@ -302,7 +306,7 @@ def data_types_stub() -> str:
     """Return the SDK's data types, read from its source: names as they are there, types where they are Python's
     own."""
     path = sdk_surface.sdk_file("runners/utils/data_types/data_types.py")
-    tree = ast.parse(path.read_text()) if path.is_file() else ast.Module([], [])
+    tree = ast.parse(path.read_text(encoding="utf-8")) if path.is_file() else ast.Module([], [])
     classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
     names = {node.name for node in classes}
     lines = ["from typing import Any, Iterable, List, Tuple, Union", "def cast(*args: Any) -> Any: ..."]

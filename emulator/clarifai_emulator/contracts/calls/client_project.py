@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import itertools
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
+from clarifai_emulator.contracts.calls.client_kinds import (
+    COMMAND_KINDS,
+    FOREIGN_KINDS,
+    ClientKind,
+    client_kind,
+    files_below,
+)
 from clarifai_emulator.contracts.calls.client_reading import (
     UnreadableClient,
     decode_client,
@@ -21,22 +29,17 @@ from clarifai_emulator.contracts.calls.notebooks import read_cells
 from clarifai_emulator.contracts.rules.shown_text import printable
 from clarifai_emulator.errors import ConfigError
 
-PYTHON_SUFFIXES = (".py", ".ipynb")
-JAVASCRIPT_SUFFIXES = (".js", ".mjs", ".cjs", ".jsx", ".ts", ".mts", ".cts", ".tsx")
-# Clients in other languages: they are parsed by tree-sitter, and import nothing that is looked at.
-FOREIGN_SUFFIXES = (*JAVASCRIPT_SUFFIXES, ".sh", ".bash", ".zsh")
-_SKIPPED = frozenset(
-    [".git", ".venv", "venv", "env", "node_modules", "__pycache__", "site-packages", "build", "dist", ".tox"]
-)
 _IMPORT = re.compile(
     rb"""^[ \t\["]*(?:from[ \t]+(?P<base>[.\w]+)[ \t]+import[ \t]*\(?(?P<names>[^\\#\n"]*)"""
     rb"""|import[ \t]+(?P<mods>[^#\n"]+))""",
     re.MULTILINE,
 )
 _NAME = re.compile(rb"\w+")
-# Definitions of workflows.
-DEFINITION_SUFFIXES = (".yml", ".yaml")
-_READ = (*PYTHON_SUFFIXES, *FOREIGN_SUFFIXES, *DEFINITION_SUFFIXES)
+# Files that are held in memory with their syntax trees at the same time, some 200 KiB each, unless more of them
+# import one another.
+MOST_AT_ONCE = 1000
+# The command that sends requests, in files that hold commands among other things.
+_SENDING = b"curl"
 
 
 class File:
@@ -46,6 +49,7 @@ class File:
         self, path: Path, content: bytes, notebook: Path | None = None, cells: Cells | None = None
     ) -> None:
         self.path = path
+        self.kind = client_kind(path)
         self.content = content
         self.is_written = notebook is not None
         self._notebook = notebook
@@ -79,7 +83,7 @@ class File:
     @property
     def _code(self) -> bytes:
         """Return what may import: of a notebook its code, whose lines are no lines of the file."""
-        if self.path.suffix != ".ipynb" or b"import" not in self.content:
+        if self.kind is not ClientKind.NOTEBOOK or b"import" not in self.content:
             return self.content
         try:
             cells = read_cells(decode_client(self.content))
@@ -99,6 +103,10 @@ class File:
             raise self._source.with_traceback(None)
         return self._source
 
+    def release(self) -> None:
+        """Forget the syntax tree, and all that was made of it; it is made anew for who asks again."""
+        self._source = None
+
     def require_text(self) -> None:
         """Raise ``UnreadableClient`` for a Python file that is not text: who it concerns, cannot be seen."""
         if self.path.suffix == ".py" and not (self.content.isascii() and b"\0" not in self.content):
@@ -106,9 +114,10 @@ class File:
 
 
 class ClientProject:
-    """The files to check, and what they import of their own repository."""
+    """The files to check, and what they import of their own repository. ``docs``: Markdown in folders, too; a file
+    that is named itself is checked whatever it is."""
 
-    def __init__(self, paths: Sequence[Path]) -> None:
+    def __init__(self, paths: Sequence[Path], docs: bool = False) -> None:
         self.given = [Path(os.path.abspath(path)) for path in paths]
         missing = [path for path in self.given if not os.path.lexists(path)]
         if missing:
@@ -124,14 +133,18 @@ class ClientProject:
         self._written_names: dict[str, list[str]] = {}
         read = [
             file
-            for path in sorted(set(files_below(self.given, self._unlisted)))
+            for path in sorted(set(files_below(self.given, self._unlisted, docs)))
             if (file := self._readable(path)) is not None
         ]
-        others = (*FOREIGN_SUFFIXES, *DEFINITION_SUFFIXES)
-        python = [file for file in read if file.path.suffix not in others]
+        python = [file for file in read if file.kind not in FOREIGN_KINDS]
         self.files = [*python, *(written for file in python for written in self._written(file))]
-        self.definitions = [file for file in read if file.path.suffix in DEFINITION_SUFFIXES]
-        self.foreign = [file for file in read if file.path.suffix in FOREIGN_SUFFIXES]
+        # They may define workflows.
+        self.definitions = [file for file in read if file.kind is ClientKind.YAML]
+        self.foreign = [
+            file
+            for file in read
+            if file.kind in FOREIGN_KINDS and (file.kind not in COMMAND_KINDS or _SENDING in file.content)
+        ]
 
     @property
     def unread(self) -> Mapping[Path, UnreadableClient]:
@@ -150,7 +163,7 @@ class ClientProject:
 
     def _readable(self, path: Path) -> File | None:
         """Return a file that is to be checked; ``None`` where it cannot be read, with the reason kept."""
-        if path.suffix in DEFINITION_SUFFIXES:
+        if client_kind(path) in COMMAND_KINDS:
             return self.file(path)  # most of them are about something else
         try:
             file = self._files[str(path)] = File(path, read_client(path))
@@ -170,7 +183,7 @@ class ClientProject:
     def _written(self, notebook: File) -> Iterator[File]:
         """Yield the Python files that the cells of a notebook write: each has its place in the notebook's folder
         where no other file is there."""
-        if notebook.path.suffix != ".ipynb" or b"%%" not in notebook.content:
+        if notebook.kind is not ClientKind.NOTEBOOK or b"%%" not in notebook.content:
             return
         try:
             written = list(notebook.source.written())
@@ -301,15 +314,16 @@ class ClientProject:
         return [file for file in self.foreign if any(mark in file.content for mark in marks)]
 
     def parse(self, mark: bytes) -> None:
-        """Parse the files that are likely to be asked for."""
-        for file in self.files:
-            if mark in file.content:
-                with contextlib.suppress(UnreadableClient):
-                    _ = file.source.nodes
+        """Parse the files that are likely to be asked for first."""
+        named = (file for file in self.files if mark in file.content)
+        for file in itertools.islice(named, MOST_AT_ONCE):
+            with contextlib.suppress(UnreadableClient):
+                _ = file.source.nodes
 
-    def keys(self, salt: str) -> Mapping[Path, str]:
-        """Return for each file a hash of all that its findings come from: ``salt``, and the files that it imports
-        or that import it, themselves or through others: a model may come to it from any of them."""
+    @cached_property
+    def groups(self) -> Mapping[Path, Sequence[File]]:
+        """Return for each file the files that a model may pass between it and: those that import one another,
+        themselves or through others, and can give one another values."""
         groups = _Groups()
         every = self.with_imported(self.files)
         for file in every:
@@ -319,15 +333,23 @@ class ClientProject:
         members: dict[str, list[File]] = {}
         for file in every:
             members.setdefault(groups.first(str(file.path)), []).append(file)
-        hashes: dict[str, str] = {}
-        for first, files in members.items():
-            digest = hashlib.sha256(salt.encode())
-            for each in sorted(self.with_imported(files), key=lambda one: str(one.path)):
-                digest.update(f"{each.path}\0{each.digest}\n".encode(errors="surrogateescape"))
-            hashes[first] = digest.hexdigest()
-        result = {file.path: hashes[groups.first(str(file.path))] for file in self.files}
+        return {file.path: several for several in members.values() for file in several}
+
+    def keys(self, salt: str) -> Mapping[Path, str]:
+        """Return for each file a hash of all that its findings come from: ``salt``, the files of its group, and
+        what they import."""
+        hashes: dict[int, str] = {}
+        for files in self.groups.values():
+            if id(files) not in hashes:
+                digest = hashlib.sha256(salt.encode())
+                for each in sorted(self.with_imported(files), key=lambda one: str(one.path)):
+                    digest.update(f"{each.path}\0{each.digest}\n".encode(errors="surrogateescape"))
+                hashes[id(files)] = digest.hexdigest()
+        result = {file.path: hashes[id(self.groups[file.path])] for file in self.files}
         for file in self.foreign:
-            result[file.path] = hashlib.sha256(f"{salt}{file.path}\0{file.digest}".encode()).hexdigest()
+            result[file.path] = hashlib.sha256(
+                f"{salt}{file.path}\0{file.digest}".encode(errors="surrogateescape")
+            ).hexdigest()
         return result
 
 
@@ -335,7 +357,7 @@ def _takes_values(file: File, importer: File) -> bool:
     """Tell whether what imports a file can put a model into it: call a function of it, or set a name in it."""
     if b"def " in file.content or b"class " in file.content or b"lambda" in file.content:
         return True
-    name = re.escape(file.path.stem).encode()
+    name = re.escape(file.path.stem).encode(errors="surrogateescape")
     return re.search(rb"\b%s(\.\w+\s*=[^=]|\[|\.\w+[.\[])" % name, importer.content) is not None
 
 
@@ -356,19 +378,6 @@ class _Groups:
 
     def join(self, name: str, other: str) -> None:
         self._parent[self.first(name)] = self.first(other)
-
-
-def files_below(paths: Iterable[Path], unlisted: Callable[[OSError], None] = lambda _: None) -> Iterator[Path]:
-    """Yield what is named, and whatever is called like a Python file, a notebook, a client in another language or a
-    definition in the folders that are. ``unlisted`` is told of folders that cannot be read. Links to folders are
-    not followed."""
-    for path in paths:
-        if not path.is_dir():
-            yield path
-            continue
-        for folder, names, files in os.walk(path, onerror=unlisted):
-            names[:] = [name for name in names if name not in _SKIPPED and not name.startswith(".")]
-            yield from (Path(folder, name) for name in files if name.endswith(_READ))
 
 
 def _up(folder: Path, levels: int) -> Path:

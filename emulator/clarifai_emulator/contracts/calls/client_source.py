@@ -5,16 +5,18 @@ from __future__ import annotations
 import ast
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
 from clarifai_emulator.contracts.calls.bindings import Bindings
+from clarifai_emulator.contracts.calls.client_kinds import ClientKind, client_kind
 from clarifai_emulator.contracts.calls.client_reading import (
     UnreadableClient,
     decode_client,
     parse_client,
 )
+from clarifai_emulator.contracts.calls.markdown_blocks import markdown_cells
 from clarifai_emulator.contracts.calls.notebook_code import Cells, UnreadCell, WrittenFile, join_cells
 from clarifai_emulator.contracts.calls.notebooks import has_cells, read_cells, script_cells
 from clarifai_emulator.contracts.calls.syntax_walk import WalkedTree
@@ -43,6 +45,7 @@ class Source:
 
         Raises ``UnreadableClient`` where it is neither text nor a notebook."""
         self.path = path
+        self.kind = client_kind(path)
         self._is_written = cells is not None
         self._cells = cells
         self._parsed: ast.Module | UnreadableClient | None = None
@@ -55,8 +58,10 @@ class Source:
 
     def _read(self, content: bytes) -> str:
         text = decode_client(content)
-        if self.path.suffix == ".ipynb":
+        if self.kind is ClientKind.NOTEBOOK:
             self._cells = join_cells(read_cells(text))
+        elif self.kind is ClientKind.MARKDOWN:
+            self._cells = replace(join_cells(markdown_cells(text)), originals={0: text.split("\n")})
         elif has_cells(text):
             try:
                 self._parsed = parse_client(text)
@@ -164,14 +169,14 @@ class Source:
 
     @cached_property
     def is_notebook(self) -> bool:
-        """Tell whether it runs in a notebook's event loop: in cells of a notebook, or of a Python file that awaits
-        outside of functions."""
+        """Tell whether it runs in a notebook's event loop: in cells of a notebook, or of a Python file or Markdown
+        that awaits outside of functions."""
         if self._is_written:
             return False
         awaits = ast.Await | ast.AsyncFor | ast.AsyncWith
-        return self._cells is not None or (
-            has_cells(self.text) and any(isinstance(node, awaits) for node in self.inside[self.tree])
-        )
+        is_in_cells = self._cells is not None and self.kind is not ClientKind.MARKDOWN
+        may_be = self._cells is not None or has_cells(self.text)
+        return is_in_cells or (may_be and any(isinstance(node, awaits) for node in self.inside[self.tree]))
 
     @property
     def unread_cells(self) -> Sequence[UnreadCell]:
@@ -181,6 +186,8 @@ class Source:
     def written(self) -> Iterator[tuple[WrittenFile, Cells]]:
         """Yield the Python files that cells write, and the programs that cells are, with their text."""
         for each in self._cells.written if self._cells is not None and not self._is_written else ():
+            if each.name and not each.name.endswith(".py"):
+                continue
             yield each, Cells.of_written(each, self._cells.originals if self._cells is not None else {})
 
     def start(self, node: ast.expr | ast.stmt | ast.keyword | ast.arg) -> Position:
@@ -238,7 +245,7 @@ class Source:
 
     def cell_lines(self, cell: int) -> Sequence[str]:
         """Return the lines of one cell as they are shown, or of the file."""
-        if self._cells is None or not cell:
+        if self._cells is None or (not cell and not self._cells.originals):
             return self.lines
         return [each.encode(errors="replace").decode() for each in self._cells.originals.get(cell, ())]
 

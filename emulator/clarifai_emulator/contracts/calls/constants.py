@@ -23,6 +23,12 @@ _OPERATORS: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
 _LARGEST = 10_000
 _DEEPEST = 40
 
+# Methods that change the container that they are called on.
+_CHANGING = frozenset(
+    {"append", "extend", "insert", "add", "update", "setdefault", "pop", "popitem", "remove", "discard", "clear",
+     "sort", "reverse"}
+)  # fmt: skip
+
 
 class UnknownValue(Exception):
     """The value is only known when the program runs. The text says why."""
@@ -40,6 +46,7 @@ class Evaluator:
     def __init__(self, source: Source, modules: Modules) -> None:
         self._source = source
         self._modules = modules
+        self._changes: dict[ast.AST, dict[str, list[ast.AST]]] = {}
 
     def value(self, node: ast.expr, depth: int = 0) -> Any:
         """Return the value of the expression. Raises ``Unknown``."""
@@ -83,6 +90,30 @@ class Evaluator:
     def changes(self, scope: ast.AST, name: str) -> bool:
         """Tell whether a loop, `+=`, or `global` binds the name as well."""
         return name in self.bindings(scope).changed or name in self._source.global_names
+
+    def is_changed(self, node: ast.Name) -> bool:
+        """Tell whether something is put into, or taken from, what the name is bound to."""
+        return bool(self._changes_of(node))
+
+    def appended(self, node: ast.Name) -> list[ast.expr] | None:
+        """Return what is appended to the list that the name is bound to; ``None`` where it is changed otherwise."""
+        items: list[ast.expr] = []
+        for each in self._changes_of(node):
+            is_one = (
+                isinstance(each, ast.Call) and isinstance(each.func, ast.Attribute) and each.func.attr == "append"
+            )
+            if not is_one or not isinstance(each, ast.Call) or len(each.args) != 1:
+                return None
+            items += each.args
+        return items
+
+    def _changes_of(self, node: ast.Name) -> list[ast.AST]:
+        scope = self.bound(node)
+        if scope is None:
+            return []
+        if scope[0] not in self._changes:
+            self._changes[scope[0]] = _changes_in(scope[0])
+        return self._changes[scope[0]].get(node.id, [])
 
     def _value(self, node: ast.expr, depth: int) -> Any:
         if isinstance(node, ast.Constant):
@@ -152,7 +183,27 @@ class Evaluator:
                     {each.arg: self.value(each.value, depth)} if each.arg else self.value(each.value, depth)
                 )
             return result
+        given = self.returned(node)
+        if given is not None:
+            return self.value(given, depth)
         raise UnknownValue("it is what a call returns")
+
+    def returned(self, node: ast.Call) -> ast.expr | None:
+        """Return the one expression that a call gives, of a function of this file that takes nothing, and does
+        nothing else."""
+        if not isinstance(node.func, ast.Name) or node.args or node.keywords:
+            return None
+        found = self.bound(node.func)
+        if found is None or len(found[1]) != 1 or self.changes(found[0], node.func.id):
+            return None
+        function = found[1][0]
+        if isinstance(function, ast.Lambda):
+            return function.body
+        for each in self._source.inside[found[0]]:
+            if isinstance(each, ast.FunctionDef) and each.name == node.func.id and not each.decorator_list:
+                last = each.body[-1] if len(each.body) == 1 else None
+                return last.value if isinstance(last, ast.Return) else None
+        return None
 
     def _named(self, node: ast.Name, depth: int) -> Any:
         found = self.bound(node)
@@ -164,6 +215,8 @@ class Evaluator:
         value = self.once(node)
         if value is None:
             raise UnknownValue(f"'{node.id}' is only known when the program runs")
+        if not isinstance(value, ast.Constant) and self.is_changed(node):
+            raise UnknownValue(f"'{node.id}' is changed before it is used")
         return self.value(value, depth)
 
     def _attribute(self, node: ast.Attribute, depth: int) -> Any:
@@ -207,6 +260,21 @@ class Evaluator:
             return None
         source = self._modules.find(statement.module or "", statement.level, self._source)
         return (source, alias.name) if source is not None else None
+
+
+def _changes_in(scope: ast.AST) -> dict[str, list[ast.AST]]:
+    """Return the places in a scope that change what a name is bound to, and do not bind it anew: `x[0] = …`,
+    `del x.y`, `x.append(…)`."""
+    found: dict[str, list[ast.AST]] = {}
+    for node in ast.walk(scope):
+        owner: ast.expr | None = None
+        if isinstance(node, ast.Subscript | ast.Attribute) and not isinstance(node.ctx, ast.Load):
+            owner = node.value
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in _CHANGING:
+            owner = node.func.value
+        if isinstance(owner, ast.Name):
+            found.setdefault(owner.id, []).append(node)
+    return found
 
 
 def _member(source: Source, modules: Modules, path: tuple[str, ...], depth: int) -> Any:

@@ -12,6 +12,9 @@ VALUE_FUNCTIONS = frozenset(
     {"print", "str", "repr", "len", "int", "float", "bool", "format", "round", "abs", "hash", "json.dumps"}
 )
 
+# Methods that show what they are given: of loggers, of files, of pages.
+SHOWING = frozenset({"debug", "info", "warning", "error", "exception", "critical", "log", "write"})
+
 
 class Coroutines:
     """Looks at the coroutines of one file."""
@@ -23,7 +26,7 @@ class Coroutines:
         """Tell whether a coroutine is used as a value where it stands, or not at all."""
         parent = self._source.parents.get(node)
         if isinstance(parent, ast.Call) and node in parent.args:
-            return ast.unparse(parent.func) in VALUE_FUNCTIONS
+            return _shows_what_it_gets(parent)
         if isinstance(parent, ast.Subscript | ast.Attribute):
             return parent.value is node
         return isinstance(parent, ast.Expr | ast.FormattedValue | ast.BinOp | ast.Compare)
@@ -39,7 +42,37 @@ class Coroutines:
             return all(self._shows(each) for each in uses)
         if isinstance(parent, ast.Return):
             return not self._is_awaited_by_callers(once)
-        return False
+        return self._is_lost_in(once, parent)
+
+    def _is_lost_in(self, once: ast.Await, parent: ast.AST | None) -> bool:
+        """Tell whether a container that a coroutine is put into is shown only."""
+        if isinstance(parent, ast.List | ast.Tuple | ast.Set | ast.Dict):
+            if self._shows_all(parent):
+                return True
+            outer = self._source.parents.get(parent)
+            names = outer.targets if isinstance(outer, ast.Assign) else []
+        elif (
+            isinstance(parent, ast.Call) and isinstance(parent.func, ast.Attribute) and parent.func.attr == "append"
+        ):
+            names = [parent.func.value]
+        else:
+            return False
+        if len(names) != 1 or not isinstance(names[0], ast.Name):
+            return False
+        uses = loads(function_of(self._source, once) or self._source.tree, names[0].id)
+        rest = [each for each in uses if not self._is_appended_to(each)]
+        return bool(rest) and all(self._shows_all(each) for each in rest)
+
+    def _shows_all(self, node: ast.expr) -> bool:
+        """Tell whether what a container holds is shown with it."""
+        parent = self._source.parents.get(node)
+        if isinstance(parent, ast.Call) and node in parent.args:
+            return _shows_what_it_gets(parent)
+        return isinstance(parent, ast.Expr | ast.FormattedValue)
+
+    def _is_appended_to(self, node: ast.expr) -> bool:
+        parent = self._source.parents.get(node)
+        return isinstance(parent, ast.Attribute) and parent.attr == "append"
 
     def _shows(self, node: ast.expr) -> bool:
         return self.is_shown(node) or isinstance(self._source.parents.get(node), ast.Return | ast.For)
@@ -58,3 +91,8 @@ class Coroutines:
             ):
                 return True
         return False
+
+
+def _shows_what_it_gets(call: ast.Call) -> bool:
+    is_showing = isinstance(call.func, ast.Attribute) and call.func.attr in SHOWING
+    return is_showing or ast.unparse(call.func) in VALUE_FUNCTIONS

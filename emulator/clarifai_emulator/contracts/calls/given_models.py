@@ -6,22 +6,26 @@ import base64
 import functools
 import hashlib
 import json
+import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from clarifai_grpc.grpc.api.resources_pb2 import MethodSignature
 
 from clarifai_emulator.contracts.calls.call_targets import Address, GivenModel, NotAnAddress, read_address
+from clarifai_emulator.contracts.calls.notebook_models import NoWrittenModel, is_notebook, written_model
 from clarifai_emulator.contracts.rules import found
 from clarifai_emulator.contracts.rules.client_call import ClientCall
 from clarifai_emulator.contracts.rules.finding import Edit, Finding, Location
 from clarifai_emulator.contracts.rules.rule import Severity
+from clarifai_emulator.contracts.rules.shown_text import printable
 from clarifai_emulator.contracts.signatures.method import Method
 from clarifai_emulator.contracts.stubs.sdk_surface import sdk_folder
 from clarifai_emulator.errors import ConfigError
+from clarifai_emulator.spelling import nearest
 
 _READ_SUFFIXES = (".py", ".yaml", ".yml", ".txt", ".toml")
 NOT_READ = frozenset({"__pycache__", ".git", ".venv", "venv", "node_modules"})
@@ -53,7 +57,8 @@ class KnownModel:
 def unreadable_model(model: KnownModel) -> Finding:
     """Report a model of which nothing could be read, so that its calls are not checked."""
     message = f"No method of model '{model.name}' could be read, so calls of it are not checked."
-    return found("unreadable-model", message, Location(model.directory), model=model.name)
+    hint = "Mend what is found in its cells." if is_notebook(model.directory) else None
+    return found("unreadable-model", message, Location(model.directory), model=model.name, hint=hint)
 
 
 def read_models(given: Sequence[GivenModel], cache: Path | None, *, static: bool = False) -> list[KnownModel]:
@@ -63,6 +68,9 @@ def read_models(given: Sequence[GivenModel], cache: Path | None, *, static: bool
     records: dict[int, dict[str, Any]] = {}
     missing: list[tuple[int, Path, str]] = []
     for index, each in enumerate(given):
+        if is_notebook(each.directory):
+            records[index] = _written_record(each.directory, static)
+            continue
         digest = _digest(each.directory, static)
         record = _load(cache, digest)
         if record is None:
@@ -81,8 +89,38 @@ def read_models(given: Sequence[GivenModel], cache: Path | None, *, static: bool
     return [_known(each, records[index]) for index, each in enumerate(given)]
 
 
+def _written_record(notebook: Path, static: bool) -> dict[str, Any]:
+    """Read the model that a notebook writes; its methods are declared in cells."""
+    from clarifai_emulator.contracts.signatures.read_signatures import read_signatures
+
+    try:
+        written = written_model(notebook)
+    except NoWrittenModel as problem:
+        raise _unusable([f"{notebook} {problem}"]) from None
+    with written.directory() as root:
+        contract = read_signatures(root, static=static)
+    methods = [
+        replace(
+            each,
+            location=written.located(each.location, root),
+            parameters={
+                name: place
+                for name, where in each.parameters.items()
+                if (place := written.located(where, root)) is not None
+            },
+        )
+        for each in contract.methods
+    ]
+    findings = [written.told(each, root) for each in contract.findings]
+    return _record(replace(contract, methods=tuple(methods), findings=tuple(findings)))
+
+
+def _unusable(problems: Sequence[str]) -> ConfigError:
+    return ConfigError("The models cannot be used:", problems, hint="Write --model DIR or --model DIR=URL.")
+
+
 def _require(given: Sequence[GivenModel]) -> None:
-    problems = [f"{each.directory} is no directory" for each in given if not each.directory.expanduser().is_dir()]
+    problems = [_missing(each.directory) for each in given if not _is_there(each.directory)]
     for each in given:
         if each.address:
             try:
@@ -92,7 +130,24 @@ def _require(given: Sequence[GivenModel]) -> None:
     if sum(each.address == "*" for each in given) > 1:
         problems.append("only one model can have the address '*'")
     if problems:
-        raise ConfigError("The models cannot be used:", problems, hint="Write --model DIR or --model DIR=URL.")
+        raise _unusable(problems)
+
+
+def _is_there(directory: Path) -> bool:
+    return directory.expanduser().is_dir() or is_notebook(directory)
+
+
+def _missing(directory: Path) -> str:
+    """Say that there is no such directory, with the nearest that is there."""
+    if directory.expanduser().exists():
+        return f"{printable(str(directory))} is a file, not a model directory"
+    try:
+        beside = [each for each in os.listdir(directory.parent) if (directory.parent / each).is_dir()]
+    except OSError:
+        beside = []
+    near = nearest(directory.name, beside)
+    meant = f"; did you mean {printable(str(directory.parent / near))}?" if near else ""
+    return f"there is no directory {printable(str(directory))}{meant}"
 
 
 def _known(given: GivenModel, record: Mapping[str, Any]) -> KnownModel:
@@ -206,14 +261,16 @@ def read_call(record: Mapping[str, Any]) -> ClientCall:
 
 def _digest(directory: Path, static: bool) -> str:
     about = f"{_FORMAT}{static}{directory.resolve()}{sys.executable}{_sdk()}"
-    return hashlib.sha256(f"{about}{content_digest(directory)}".encode()).hexdigest()
+    return hashlib.sha256(f"{about}{content_digest(directory)}".encode(errors="surrogateescape")).hexdigest()
 
 
 def content_digest(directory: Path) -> str:
     """Return a hash of everything in a model directory that a contract is read from."""
+    if is_notebook(directory):
+        return hashlib.sha256(directory.read_bytes()).hexdigest()
     digest = hashlib.sha256()
     for path in _files(directory):
-        digest.update(f"{path.relative_to(directory)}\0".encode())
+        digest.update(f"{path.relative_to(directory)}\0".encode(errors="surrogateescape"))
         digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()
 
@@ -229,8 +286,6 @@ def _sdk() -> str:
 
 
 def _files(directory: Path) -> Iterator[Path]:
-    import os
-
     for folder, names, files in os.walk(directory):
         names[:] = sorted(name for name in names if name not in NOT_READ)
         yield from (Path(folder, name) for name in sorted(files) if name.endswith(_READ_SUFFIXES))

@@ -48,8 +48,8 @@ class UnreadCell:
 
 @dataclass(frozen=True, slots=True)
 class WrittenFile:
-    """A Python file that a cell writes, or a Python program that a cell is. ``name``: the path as the cell says
-    it; empty for a program."""
+    """A file that a cell writes, or a Python program that a cell is. ``name``: the path as the cell says it; empty
+    for a program."""
 
     name: str
     lines: tuple[str, ...]
@@ -81,9 +81,10 @@ def join_cells(cells: Sequence[NotebookCell]) -> Cells:
     lines: list[str] = []
     places: list[LinePlace] = []
     for cell, code in _in_order(read):
-        for number, line in enumerate(code, cell.first_line):
+        for index, line in enumerate(code):
             lines.append(line.text)
-            places.append(LinePlace(cell.number, number, line.shift))
+            before = cell.shifts[index] if cell.shifts else 0
+            places.append(LinePlace(cell.number, cell.first_line + index, line.shift + before))
     if any(each.number for each in cells) or not lines:
         lines.append("")
         places.append(places[-1] if places else LinePlace(0, 1))
@@ -126,8 +127,9 @@ class _Joined:
             return code
         except UnreadableClient as problem:
             if not language or language.startswith("py"):
-                shift = cell.first_line - 1 + start
-                place = LinePlace(cell.number, (problem.line or 1) + shift)
+                index = (problem.line or 1) - 1 + start
+                shift = cell.shifts[index] if index < len(cell.shifts) else 0
+                place = LinePlace(cell.number, cell.first_line + index, shift)
                 self.unread.append(UnreadCell(place, problem))
             return [PythonLine("")] * len(lines)
 
@@ -135,8 +137,6 @@ class _Joined:
         words = magic.arguments.split()
         name = next((each.strip("\"'") for each in reversed(words) if not each.startswith("-")), "")
         is_file = magic.name in _WRITING
-        if is_file and not name.endswith(".py"):
-            return
         body = lines[magic.line + 1 :] or [""]
         places = [LinePlace(cell.number, magic.line + cell.first_line + index) for index in range(1, len(body) + 1)]
         key = name if is_file else f"\0{cell.number} {cell.first_line}"

@@ -21,13 +21,15 @@ _COMMAND = re.compile(r"^# COMMAND -{5,}")
 @dataclass(frozen=True, slots=True)
 class NotebookCell:
     """A code cell. ``number``: as the notebook shows it, text cells included, from 1; 0 in a Python file, where
-    ``first_line`` says in which line it begins. ``count``: when it was last run; 0 where it was not."""
+    ``first_line`` says in which line it begins. ``count``: when it was last run; 0 where it was not. ``shifts``:
+    how many characters of each line stand before the code, in Markdown."""
 
     number: int
     code: str
     language: str = ""
     count: int = 0
     first_line: int = 1
+    shifts: tuple[int, ...] = ()
 
     @property
     def is_python(self) -> bool:

@@ -93,7 +93,7 @@ class Translator:
         if diagnostic.kind == "bad-assignment" and not self._is_annotated(start):
             return None
         origin = self._origin(start)
-        if origin is not None and origin[1].whole and origin[1].findings:
+        if origin is not None and (origin[1].untyped or (origin[1].whole and origin[1].findings)):
             return None
         site = origin[0] if origin else None
         node = site.node if site else None

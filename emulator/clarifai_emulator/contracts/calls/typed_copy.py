@@ -6,13 +6,14 @@ import ast
 import itertools
 from collections.abc import Collection, Iterator, Sequence
 
-from clarifai_emulator.contracts.calls.call_sites import PASSING
+from clarifai_emulator.contracts.calls.call_sites import PASSING, is_mapped, last_call
 from clarifai_emulator.contracts.calls.call_targets import CONTEXT, MODEL, Built
 from clarifai_emulator.contracts.calls.checking_stubs import (
     ANYTHING,
     CAST_MODULE,
     CASTS,
     CONTRACT_ARGUMENT,
+    EACH,
     IN_NOTEBOOKS,
     MAKES,
 )
@@ -34,8 +35,8 @@ def typed_copy(source: Source, built: Sequence[Built], held: HeldModels, methods
     ]
     if source.is_notebook:
         insertions += _of_notebook(source, held)
-    insertions += _casts(source, made, held, {(each.line, each.column) for each in insertions})
-    if not any(each.text.startswith(CAST_MODULE) for each in insertions):
+    insertions += _casts(source, made, held)
+    if not any(CAST_MODULE in each.text for each in insertions):
         return source.insert(insertions)
     future = _last_future_import(source)
     if future is None:
@@ -49,11 +50,9 @@ def _last_future_import(source: Source) -> ast.ImportFrom | None:
     return next((each for each in reversed(imports) if each.module == "__future__"), None)
 
 
-def _casts(
-    source: Source, made: Collection[ast.Call], held: HeldModels, taken: Collection[Position]
-) -> Iterator[Insertion]:
+def _casts(source: Source, made: Collection[ast.Call], held: HeldModels) -> Iterator[Insertion]:
     """Say of each object of a method call which model it is, where that is known: `cast(held.model).predict(…)`."""
-    places, replaced = set(taken), source.replaced_methods
+    places, replaced = set[Position](), source.replaced_methods
     for node in source.attributes:
         owner = node.value
         if owner in made or node.attr in ("client", "async_client") or not isinstance(node.ctx, ast.Load):
@@ -129,11 +128,34 @@ def _calls_written_out(source: Source, methods: Collection[str]) -> Iterator[Ins
     for outer in source.calls:
         name = outer.func.attr if isinstance(outer.func, ast.Attribute) else getattr(outer.func, "id", "")
         skipped = PASSING.get(name)
-        if skipped is None or name == "partial" or len(outer.args) <= skipped:
+        if is_mapped(outer) and isinstance(outer.args[0], ast.Attribute) and outer.args[0].attr in methods:
+            yield from _mapped(source, outer, outer.args[0])
+        if skipped is None or len(outer.args) <= skipped or (name == "partial" and _takes_more(source, outer)):
             continue
         node = outer.args[skipped]
         if isinstance(node, ast.Attribute) and node.attr in methods:
             yield from _written_out(source, outer, node, more=len(outer.args) > skipped + 1 or bool(outer.keywords))
+
+
+def _mapped(source: Source, outer: ast.Call, node: ast.Attribute) -> Iterator[Insertion]:
+    """Write ``map(model.predict, texts)`` as ``map(*each(model.predict(a) for a in texts))``."""
+    line, column = source.end(node)
+    if not source.lines[line - 1][column - 1 :].startswith(","):
+        return
+    names = [f"clarifai_{number}" for number in range(len(outer.args) - 1)]
+    several = len(names) > 1
+    given = ", ".join(names)
+    yield Insertion(*source.start(node), f"*{CAST_MODULE}.{EACH}(")
+    yield Insertion(line, column, f"({given}) for {given} in{' zip(' if several else ''}", 1)
+    yield Insertion(*source.end(outer.args[-1]), "))" if several else ")")
+
+
+def _takes_more(source: Source, partial: ast.Call) -> bool:
+    """Tell whether more arguments may be given to a ``partial(…)`` where it is called."""
+    last = last_call(source, partial)
+    if last is None:
+        return True
+    return len(last.args) > (last.args.index(partial) + 1 if partial in last.args else 0) or bool(last.keywords)
 
 
 def _written_out(source: Source, outer: ast.Call, node: ast.Attribute, *, more: bool) -> Iterator[Insertion]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from clarifai_emulator.contracts.calls.client_kinds import ClientKind
 from clarifai_emulator.contracts.calls.client_project import ClientProject, File
 from clarifai_emulator.contracts.calls.client_reading import UnreadableClient
 from clarifai_emulator.contracts.calls.client_source import Source
@@ -30,15 +31,18 @@ def unread_file(file: File, problem: UnreadableClient) -> Finding:
 
 
 def unread_cells(source: Source) -> Iterator[Finding]:
-    """Report the cells that are not Python; the rest of the notebook is checked."""
+    """Report the cells of a notebook, or blocks of Markdown, that are not Python; the rest is checked."""
     for each in source.unread_cells:
         place = each.place
-        cell = f"Cell {place.cell}" if place.cell else f"The cell around line {place.line}"
+        is_block = source.kind is ClientKind.MARKDOWN
+        part = "block" if is_block else "cell"
+        cell = f"Cell {place.cell}" if place.cell else f"The {part} around line {place.line}"
         yield found(
             "unreadable-cell",
             f"{cell} of {printable(source.path.name)} {printable(each.problem.reason)}. "
-            "Nothing in this cell is checked; the others are.",
-            Location(source.path, place.line, each.problem.column, cell=place.cell),
+            f"Nothing in this {part} is checked; the others are.",
+            Location(source.path, place.line, each.problem.column + place.shift, cell=place.cell),
+            hint="Mend it, or name another language behind the fence, as ```text." if is_block else None,
         )
 
 

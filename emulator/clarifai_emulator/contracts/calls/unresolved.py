@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import ast
+import builtins
 from collections.abc import Collection, Iterator
 
 from clarifai_emulator.contracts.calls.call_sites import PASSING, CallSite
 from clarifai_emulator.contracts.calls.call_targets import Built
 from clarifai_emulator.contracts.calls.client_source import Source
+from clarifai_emulator.contracts.calls.coroutines import SHOWING
 from clarifai_emulator.contracts.calls.flow.held_models import HeldModels, May
 from clarifai_emulator.contracts.calls.flow.outside_flow import FOLLOWED
 from clarifai_emulator.contracts.rules import found
 from clarifai_emulator.contracts.rules.client_call import ClientCall
 from clarifai_emulator.contracts.rules.finding import Finding
 from clarifai_emulator.contracts.stubs.sdk_surface import ASYNC_FORWARDED, FORWARDED, OF_ONE_INPUT
+from clarifai_emulator.spelling import nearest
 
+# Functions that look at what they are given, and do not call it.
 _NOT_CALLING = frozenset({"callable", "isinstance", "type", "id", "signature", "help", "iscoroutinefunction"})
 _USUAL = frozenset({*FORWARDED, *ASYNC_FORWARDED, *OF_ONE_INPUT})
-# Of code that a model is handed to, what shows it or looks at it only.
-_LOOKING = frozenset({"debug", "info", "warning", "error", "exception", "critical", "log", "write"})
+_LIKELY = (May.MODEL, May.KEPT, May.TAINTED)
+_HANDING_ON = (ast.Call, ast.keyword, ast.Dict, ast.List, ast.Tuple, ast.Set, ast.Return, ast.Lambda)
+# A model is kept under a name that others use for texts, lists and dicts.
+_KEPT_BESIDE = (str, list, dict, set)
 
 
 class Unresolved:
@@ -51,7 +57,43 @@ class Unresolved:
                 yield from self._method(function)
             elif self._held.origins(self._source, function):
                 yield self.of_unknown(function, ast.unparse(function))
+            yield from self._by_name(node)
             yield from self._handed_on(node)
+
+    def named(self, understood: Collection[ast.expr], said: Collection[tuple[int, int]]) -> Iterator[ClientCall]:
+        """Methods that a model may have, and that are named and not called, neither understood nor spoken of."""
+        for node in self._source.attributes:
+            parent = self._source.parents.get(node)
+            if not isinstance(node.ctx, ast.Load) or node in understood or self._source.end(node) in said:
+                continue
+            if self._is_handed_on(node, parent) and not self._is_no_method(node.attr):
+                yield from self._method(node)
+
+    def _is_handed_on(self, node: ast.Attribute, parent: ast.AST | None) -> bool:
+        """Tell whether what is named may be a method that is called elsewhere."""
+        may = self._held.may(node.value)
+        if may is May.REPORTED:
+            return False
+        is_known = node.attr in self._methods or self._may_be_misspelt(may, node.attr)
+        if isinstance(parent, ast.Assign | ast.AnnAssign):
+            return is_known and (node.attr in self._methods or bool(nearest(node.attr, self._methods)))
+        if not isinstance(parent, _HANDING_ON) or (isinstance(parent, ast.Call) and parent.func is node):
+            return False
+        return is_known or may is May.MODEL or (isinstance(parent, ast.Call) and _name(parent.func) in PASSING)
+
+    def _by_name(self, node: ast.Call) -> Iterator[ClientCall]:
+        """Report `methodcaller("predict", …)(model)`."""
+        maker = node.func
+        if (
+            not isinstance(maker, ast.Call)
+            or _name(maker.func) != "methodcaller"
+            or not node.args
+            or not maker.args
+        ):
+            return
+        if self._held.may(node.args[0]) in (May.KEPT, May.TAINTED):
+            named = ast.unparse(maker.args[0])
+            yield self._unresolved(f"{named} is called by its name, on what may be a model", maker, "")
 
     def _is_model_method(self, function: ast.expr) -> bool:
         return isinstance(function, ast.Attribute) and self._held.may(function.value) is May.MODEL
@@ -71,12 +113,22 @@ class Unresolved:
             yield self._unresolved(reason, function, name)
         elif may is May.MODEL and not is_own:
             yield self._unresolved(f"'{what}' may be more than one model, or something else", function, name)
-        elif name not in self._methods:
+        elif name not in self._methods and not self._may_be_misspelt(may, name):
             return
-        elif may is May.TAINTED:
+        elif may in (May.TAINTED, May.KEPT):
             yield self._unresolved(f"'{what}' may be a model that other code has handed on", function, name)
         elif may is May.UNKNOWN and (name in _USUAL or _sounds_like_model(what)):
             yield self._unresolved(f"It is not known what '{what}' is", function, name)
+
+    def _may_be_misspelt(self, may: May, name: str) -> bool:
+        """Tell whether a method that no model has may be meant for one of a model."""
+        if may is May.KEPT:
+            return not self._is_no_method(name)
+        return may is May.TAINTED and not self._is_no_method(name) and bool(nearest(name, self._methods))
+
+    def _is_no_method(self, name: str) -> bool:
+        """Tell whether no method of a model has this name: one of the SDK's own, or of what else is kept."""
+        return name in self._own or name.startswith("_") or any(hasattr(each, name) for each in _KEPT_BESIDE)
 
     def of_unknown(self, function: ast.expr, name: str) -> ClientCall:
         """Return, as not checked, a call of a model of which nobody knows which it is. Where it was said of the
@@ -100,7 +152,9 @@ class Unresolved:
             return
         name = ast.unparse(node.func)
         last = name.rpartition(".")[2]
-        if last in _LOOKING or last in FOLLOWED or last in PASSING or last.startswith("assert"):
+        # A method that has the name of a builtin keeps what it is given out of sight: `session.set("m", model)`.
+        is_followed = last in FOLLOWED and not ("." in name and hasattr(builtins, last))
+        if last in SHOWING or is_followed or last in PASSING or last.startswith("assert"):
             return
         for each in (*node.args, *(keyword.value for keyword in node.keywords)):
             if self._held.may(each) is May.MODEL:
@@ -127,7 +181,7 @@ class Unresolved:
         assert isinstance(node.func, ast.Call)
         owner, name = node.func.args[:2]
         may = self._held.may(owner)
-        if may in (May.MODEL, May.TAINTED) or (may is May.UNKNOWN and _sounds_like_model(ast.unparse(owner))):
+        if may in _LIKELY or (may is May.UNKNOWN and _sounds_like_model(ast.unparse(owner))):
             message = f"The method is named by {ast.unparse(name)}: the call is not checked."
             where = self._source.location(node.func)
             shown = ast.unparse(node.func)

@@ -9,7 +9,7 @@ from typing import Any
 from clarifai_emulator.contracts.calls.call_sites import CallSite, function_of, is_awaited, loads
 from clarifai_emulator.contracts.calls.client_source import Source
 from clarifai_emulator.contracts.calls.constants import Evaluator
-from clarifai_emulator.contracts.calls.coroutines import VALUE_FUNCTIONS, Coroutines
+from clarifai_emulator.contracts.calls.coroutines import SHOWING, VALUE_FUNCTIONS, Coroutines
 from clarifai_emulator.contracts.calls.edits import Edits
 from clarifai_emulator.contracts.rules import found
 from clarifai_emulator.contracts.rules.finding import Edit, Finding
@@ -21,6 +21,8 @@ _READING_FUNCTIONS = frozenset(
     {"list", "tuple", "set", "sorted", "sum", "max", "min", "any", "all", "frozenset", "dict", "deque"}
 )
 _JSON = frozenset({"json.dumps", "json.dump", "dumps", "jsonify", "JSONResponse"})
+# Functions that return what other functions return.
+_DEEPEST = 5
 _SCALARS = frozenset(
     {"STR", "INT", "FLOAT", "BOOL", "BYTES", "TEXT", "IMAGE", "CONCEPT", "REGION", "AUDIO", "VIDEO"}
 )
@@ -37,8 +39,9 @@ class Uses:
 
     def check(self, site: CallSite, method: Method, model: str) -> Iterator[Finding]:
         """Yield what is wrong with how the result of this call is used."""
-        call = site.call
+        call = site.answer or site.call
         assert call is not None
+        assert site.call is not None
         about: dict[str, Any] = {"model": model, "method": site.method, "declared": method.location}
         if site.way == "async":
             yield from self._async(site, call, about)
@@ -57,8 +60,9 @@ class Uses:
             )
         elif site.kind == "unary" and site.way != "batch" and not site.is_open:
             yield from self._letters(site, call, method, about)
-        elif site.kind != "unary" and not _is_proto(call):
-            yield from self._stream(site, call, about)
+        elif site.kind != "unary" and not _is_proto(site.call):
+            for each in (call, *self._calls_that_give(call)):
+                yield from self._stream(site, each, about)
 
     def _runs_in_loop(self, call: ast.Call) -> bool:
         # In a notebook the SDK knows that the loop is not the client's.
@@ -145,6 +149,30 @@ class Uses:
                     self._source.location(node),
                     **about,
                 )
+
+    def _calls_that_give(self, call: ast.Call, depth: int = 0) -> Iterator[ast.Call]:
+        """Yield the calls of functions of this file that return what the call gives."""
+        parent = self._source.parents.get(call)
+        function = function_of(self._source, call)
+        returned = isinstance(parent, ast.Return) or (isinstance(parent, ast.Lambda) and parent.body is call)
+        if not returned or depth > _DEEPEST:
+            return
+        for each in self._source.calls:
+            if isinstance(each.func, ast.Name) and self._defines(each.func) is function:
+                yield each
+                yield from self._calls_that_give(each, depth + 1)
+
+    def _defines(self, name: ast.Name) -> ast.AST | None:
+        """Return the one function that the name is bound to."""
+        scope = self._evaluator.bound(name)
+        if scope is None or len(scope[1]) != 1:
+            return None
+        if isinstance(scope[1][0], ast.Lambda):
+            return scope[1][0]
+        for each in self._source.inside[scope[0]]:
+            if isinstance(each, ast.FunctionDef) and each.name == name.id and not each.decorator_list:
+                return each
+        return None
 
     def _stream(self, site: CallSite, call: ast.Call, about: dict[str, Any]) -> Iterator[Finding]:
         parent = self._source.parents.get(call)
@@ -244,7 +272,9 @@ class Uses:
         parent = self._source.parents.get(node)
         if isinstance(parent, ast.Call) and node in parent.args:
             name = ast.unparse(parent.func)
-            return f"{name}(…)" if name in VALUE_FUNCTIONS else ""
+            # Streamlit's `write` reads a stream.
+            shows = isinstance(parent.func, ast.Attribute) and parent.func.attr in SHOWING - {"write"}
+            return f"{name}(…)" if shows or name in VALUE_FUNCTIONS else ""
         if isinstance(parent, ast.FormattedValue):
             return "text"
         if isinstance(parent, ast.Subscript) and parent.value is node:

@@ -57,7 +57,7 @@ def resolve(text: str, *, static: bool = False, control_plane: ControlPlane | No
         return _revision(text, revision, inside, static)
     raise ConfigError(
         f"'{text}' names no contract:",
-        ["it is no file, no directory, no REVISION:PATH and no model URL"],
+        ["it is neither a file, a directory, REVISION:PATH nor a model URL"],
         hint="Give a lock file, a model directory, a git revision such as main:my-model, or a model URL.",
     )
 

@@ -1,7 +1,7 @@
 """Checks one client file for requests to the platform's endpoints, each held against the given models.
 
 Python file ─► its requests: OpenAI's client, libraries on it, MCP, HTTP, messages ─► judged ─► findings
-other files ─► foreign_check.py: JavaScript, TypeScript, shell scripts               ───┘
+other files ─► foreign_check.py: JavaScript, TypeScript, shell scripts, commands     ───┘
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from clarifai_emulator.contracts.calls.client_project import FOREIGN_SUFFIXES, File
+from clarifai_emulator.contracts.calls.client_kinds import FOREIGN_KINDS, ClientKind
+from clarifai_emulator.contracts.calls.client_project import File
 from clarifai_emulator.contracts.calls.constants import Modules
 from clarifai_emulator.contracts.calls.given_models import KnownModel
 from clarifai_emulator.contracts.endpoints.client_code import ClientCode
@@ -41,14 +42,18 @@ class EndpointCheck:
     def check(self, file: File) -> tuple[list[Finding], list[ClientCall]]:
         """Return the findings about a file, and its calls. Nothing is said of a file that cannot be parsed: that it
         cannot be, is told with the calls of the SDK."""
-        if file.path.suffix in FOREIGN_SUFFIXES:
+        if file.kind in FOREIGN_KINDS:
             return _result(*check_foreign(file, self._models))
         try:
             source = file.source
             _ = source.nodes
         except (SyntaxError, ValueError, RecursionError):
             return [], []
-        return _result([], self._python(ClientCode(source, self._modules)))
+        calls = self._python(ClientCode(source, self._modules))
+        if file.kind is not ClientKind.MARKDOWN:
+            return _result([], calls)
+        findings, others = check_foreign(file, self._models)
+        return _result(findings, [*calls, *others])
 
     def _python(self, code: ClientCode) -> list[ClientCall]:
         models = self._models

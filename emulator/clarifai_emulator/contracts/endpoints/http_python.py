@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import json
 from collections.abc import Iterator
 from dataclasses import replace
 from urllib.parse import urljoin
@@ -12,7 +11,11 @@ from clarifai_emulator.contracts.endpoints.client_code import ClientCode
 from clarifai_emulator.contracts.endpoints.client_makers import makers_of
 from clarifai_emulator.contracts.endpoints.http_request import HttpRequest
 from clarifai_emulator.contracts.endpoints.written_python import shown_source, texts_of, written
-from clarifai_emulator.contracts.endpoints.written_value import UNSEEN, WrittenValue, known_value, unknown_value
+from clarifai_emulator.contracts.endpoints.written_value import (
+    UNSEEN,
+    WrittenValue,
+    json_content,
+)
 
 _VERBS = frozenset(
     {"get", "post", "put", "patch", "delete", "request", "stream", "Request", "urlopen", "urlretrieve"}
@@ -119,19 +122,7 @@ class HttpCalls:
             inner = _dumped(end)
             if inner is not None:
                 return written(code, inner)
-        value = written(self._code, node)
-        if len(value.texts) == 1 and value.items is None:
-            return json_value(value)
-        return value
-
-
-def json_value(value: WrittenValue) -> WrittenValue:
-    """Return the content of a text that is JSON, where all of it can be read."""
-    try:
-        content = json.loads(value.texts[0])
-    except ValueError:
-        return unknown_value(value.location, "it is no JSON that can be read here", value.shown)
-    return known_value(content, value.location, value.shown)
+        return json_content(written(self._code, node))
 
 
 def _dumped(node: ast.expr) -> ast.expr | None:

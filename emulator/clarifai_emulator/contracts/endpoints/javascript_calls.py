@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from clarifai_emulator.contracts.endpoints.http_python import json_value
 from clarifai_emulator.contracts.endpoints.http_request import HttpRequest
 from clarifai_emulator.contracts.endpoints.javascript_code import JavaScriptCode
 from clarifai_emulator.contracts.endpoints.javascript_objects import MadeObject, ObjectCall, calls_of, made_objects
@@ -20,6 +19,8 @@ from clarifai_emulator.contracts.endpoints.written_value import (
     UNSEEN,
     GivenValues,
     WrittenValue,
+    given_in,
+    json_content,
     known_value,
     unknown_value,
 )
@@ -73,8 +74,7 @@ class JavaScriptCalls:
         if made and not own and is_whole:
             return
         body = self._code.written(call.arguments[0]) if call.arguments else None
-        items = (body.items or {}) if body is not None else {}
-        whole = body is not None and body.items is not None and body.is_whole
+        given = given_in(body)
         for each in own or [None]:
             options = self._code.written(each.arguments[0]) if each is not None and each.arguments else None
             yield OpenAiRequest(
@@ -82,8 +82,8 @@ class JavaScriptCalls:
                 f"{'.'.join(path)}()",
                 CALLS[path],
                 options.at("baseURL") if options is not None else None,
-                items.get("model"),
-                GivenValues(items, whole),
+                given.values.get("model"),
+                given,
                 hint=self._code.source.text(each.node) if each is not None else self._code.source.text(client),
                 is_client_known=each is not None,
                 sends_all=True,
@@ -147,13 +147,14 @@ class JavaScriptCalls:
     def _model_call(self, call: ObjectCall, made_with: tuple[Node, ...]) -> ModelCall:
         where = self._code.source.location(call.function)
         options = self._code.written(made_with[0]) if made_with else unknown_value(where, "it is made of nothing")
-        given = self._code.written(call.arguments[0]) if call.arguments else None
-        items = dict((given.items or {}) if given is not None else {})
+        given = given_in(self._code.written(call.arguments[0]) if call.arguments else None)
+        items = dict(given.values)
         method = items.pop("methodName", None)
-        is_whole = given is not None and given.items is not None and given.is_whole
         if method is None and call.path[-1] in ("predict", "generate", "stream") and "inputs" not in items:
             method = unknown_value(where, "it is not said", "what is not in sight")
-        return ModelCall(where, f"{call.path[-1]}()", _model_name(options), method, GivenValues(items, is_whole))
+        return ModelCall(
+            where, f"{call.path[-1]}()", _model_name(options), method, GivenValues(items, given.is_whole)
+        )
 
     def http_requests(self) -> Iterator[HttpRequest]:
         """Yield the HTTP requests, wherever they go."""
@@ -228,8 +229,7 @@ class JavaScriptCalls:
             is_json = function is not None and self._code.source.text(function) == "JSON.stringify"
             if is_json and given is not None and given.named_children:
                 return self._code.written(given.named_children[0])
-        value = self._code.written(node)
-        return json_value(value) if len(value.texts) == 1 and value.items is None else value
+        return json_content(self._code.written(node))
 
     def addresses(self) -> Iterator[WrittenValue]:
         """Yield every text that is the address of an MCP server of the platform."""

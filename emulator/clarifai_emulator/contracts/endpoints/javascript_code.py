@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from clarifai_emulator.contracts.endpoints.javascript_imports import WRAPPING, ExportedName, javascript_imports
 from clarifai_emulator.contracts.endpoints.syntax_trees import ForeignSource, above
 from clarifai_emulator.contracts.endpoints.written_value import (
     MOST_TEXTS,
@@ -20,10 +21,6 @@ if TYPE_CHECKING:
     from tree_sitter import Node
 
 _DEEPEST = 12
-# They hold an expression, and stand for it.
-_AROUND = frozenset(
-    {"await_expression", "parenthesized_expression", "as_expression", "satisfies_expression", "non_null_expression"}
-)
 _FUNCTIONS = frozenset(
     {
         "function_declaration",
@@ -37,14 +34,6 @@ _CONSTANTS: dict[str, Any] = {"true": True, "false": False, "null": None, "undef
 _LATER = "it is only known when the program runs"
 
 
-@dataclass(frozen=True, slots=True)
-class ExportedName:
-    """A name that comes from a package: ``default`` for what a module exports as a whole."""
-
-    module: str
-    name: str
-
-
 class JavaScriptCode:
     """A file, read."""
 
@@ -56,59 +45,7 @@ class JavaScriptCode:
     @cached_property
     def imports(self) -> dict[str, ExportedName]:
         """Return the names that the file imports, by ``import`` or ``require``."""
-        found: dict[str, ExportedName] = {}
-        for node in self.source.nodes:
-            if node.type == "import_statement":
-                module = self._string(node.child_by_field_name("source"))
-                for name, exported in self._clause(node):
-                    found[name] = ExportedName(module, exported)
-            elif node.type == "variable_declarator":
-                module = self._required(node.child_by_field_name("value"))
-                target = node.child_by_field_name("name")
-                for name, exported in self._pattern(target) if module else ():
-                    found[name] = ExportedName(module, exported)
-        return found
-
-    def _clause(self, statement: Node) -> list[tuple[str, str]]:
-        found: list[tuple[str, str]] = []
-        for clause in statement.named_children:
-            for each in clause.named_children if clause.type == "import_clause" else ():
-                if each.type == "identifier":
-                    found.append((self.source.text(each), "default"))
-                elif each.type == "namespace_import":
-                    found.append((self.source.text(each.named_children[-1]), "*"))
-                for one in each.named_children if each.type == "named_imports" else ():
-                    names = [self.source.text(part) for part in one.named_children]
-                    if names:
-                        found.append((names[-1], names[0]))
-        return found
-
-    def _required(self, value: Node | None) -> str:
-        if value is not None and value.type in _AROUND and value.named_children:
-            return self._required(value.named_children[0])
-        if value is None or value.type != "call_expression":
-            return ""
-        function, given = value.child_by_field_name("function"), value.child_by_field_name("arguments")
-        is_import = function is not None and self.source.text(function) in ("require", "import")
-        return (
-            self._string(given.named_children[0])
-            if is_import and given is not None and given.named_children
-            else ""
-        )
-
-    def _pattern(self, target: Node | None) -> list[tuple[str, str]]:
-        if target is None:
-            return []
-        if target.type == "identifier":
-            return [(self.source.text(target), "*")]
-        found: list[tuple[str, str]] = []
-        for each in target.named_children:
-            if each.type == "shorthand_property_identifier_pattern":
-                found.append((self.source.text(each), self.source.text(each)))
-            elif each.type == "pair_pattern":
-                names = [self.source.text(part) for part in each.named_children]
-                found.append((names[-1], names[0]))
-        return found
+        return javascript_imports(self.source)
 
     def _string(self, node: Node | None) -> str:
         texts = self._texts(node, 0) if node is not None else []
@@ -162,7 +99,7 @@ class JavaScriptCode:
         return found or [node]
 
     def _steps(self, node: Node, depth: int) -> list[Node]:
-        if node.type in _AROUND and node.named_children:
+        if node.type in WRAPPING and node.named_children:
             return node.named_children[:1]
         if node.type == "ternary_expression":
             ends = [node.child_by_field_name("consequence"), node.child_by_field_name("alternative")]

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from clarifai_emulator.contracts.endpoints.javascript_code import ExportedName, JavaScriptCode
+from clarifai_emulator.contracts.endpoints.javascript_code import JavaScriptCode
+from clarifai_emulator.contracts.endpoints.javascript_imports import ExportedName
 
 if TYPE_CHECKING:
     from tree_sitter import Node

@@ -12,7 +12,11 @@ from clarifai_emulator.contracts.endpoints.client_makers import Maker, Makers, m
 from clarifai_emulator.contracts.endpoints.openai_request import Destination, OpenAiRequest
 from clarifai_emulator.contracts.endpoints.openai_surface import BETWEEN, CALLS, CLIENT_ONLY, CLIENTS
 from clarifai_emulator.contracts.endpoints.written_python import arguments, written
-from clarifai_emulator.contracts.endpoints.written_value import GivenValues, WrittenValue
+from clarifai_emulator.contracts.endpoints.written_value import (
+    GivenValues,
+    WrittenValue,
+    given_in,
+)
 from clarifai_emulator.contracts.rules import found
 from clarifai_emulator.contracts.rules.client_call import ClientCall
 
@@ -97,7 +101,7 @@ class OpenAiCalls:
         given = arguments(self._code, call)
         body = {key: value for key, value in given.values.items() if key not in CLIENT_ONLY}
         extra = given.values.get("extra_body")
-        more = GivenValues(extra.items or {}, extra.is_whole) if extra is not None else GivenValues()
+        more = given_in(extra) if extra is not None else GivenValues()
         yield from self._made(call.func, seen, GivenValues(body, given.is_whole and not is_partial), more)
 
     def _made(self, node: ast.expr, seen: _Seen, body: GivenValues, extra: GivenValues) -> Iterator[OpenAiRequest]:

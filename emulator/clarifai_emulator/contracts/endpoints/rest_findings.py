@@ -21,8 +21,8 @@ from clarifai_emulator.contracts.endpoints.platform_urls import read_platform_ur
 from clarifai_emulator.contracts.endpoints.workflow_call import WorkflowCall, judge_workflow
 from clarifai_emulator.contracts.endpoints.written_value import (
     UNSEEN,
-    GivenValues,
     WrittenValue,
+    given_in,
     known_value,
 )
 from clarifai_emulator.contracts.rules import found
@@ -84,15 +84,13 @@ def _judge_path(request: HttpRequest, path: str, models: EndpointModels) -> Clie
 
 
 def _openai(request: HttpRequest, endpoint: str) -> OpenAiRequest:
-    body = request.body
-    items = (body.items or {}) if body is not None else {}
-    is_whole = body is not None and body.items is not None and body.is_whole
+    given = given_in(request.body)
     return OpenAiRequest(
         request.location,
         request.shown,
         endpoint,
-        model=items.get("model"),
-        arguments=GivenValues(items, is_whole),
+        model=given.values.get("model"),
+        arguments=given,
         hint="clarifai",
         sends_all=True,
     )
@@ -144,11 +142,13 @@ def _body(request: HttpRequest, model: EndpointModel, method: str) -> Iterator[F
         message = f"{request.shown} sends {shown}: its arguments are not checked."
         yield found("unpacked-arguments", message, request.location, model=model.name)
         return
-    yield from _unreadable(request, body, model)
+    wrong = list(_unreadable(request, body, model))
+    yield from wrong
     for each in (inputs.elements or ()) if inputs is not None else ():
         data = each.at("data")
-        if data is not None:
-            yield from _input(request, data, model, method)
+        said = _input(request, data, model, method) if data is not None else ()
+        # What its form is, is nobody's question where the platform cannot read it.
+        yield from (each for each in said if not wrong or each.rule != "unchecked-request")
     is_seen = body.is_whole if inputs is None else inputs.elements is not None and inputs.is_whole
     if not is_seen:
         message = f"{request.shown}: its inputs are only known when it runs, and not checked."

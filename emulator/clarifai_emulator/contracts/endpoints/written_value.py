@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -111,6 +112,24 @@ class GivenValues:
 def shown_texts(texts: Iterable[str]) -> str:
     """Return the texts as people read them, with ``…`` for parts that are not known; empty where nothing is."""
     return ", ".join(each.replace(UNSEEN, "…") for each in texts if each.strip(UNSEEN))
+
+
+def given_in(value: WrittenValue | None) -> GivenValues:
+    """Return what an object gives by name; nothing, and not all of it, where no object is in sight."""
+    if value is None or value.items is None:
+        return GivenValues(is_whole=False)
+    return GivenValues(value.items, value.is_whole)
+
+
+def json_content(value: WrittenValue) -> WrittenValue:
+    """Return what a text that is JSON holds, where all of it can be read; what is no single text, itself."""
+    if value.items is not None or len(value.texts) != 1:
+        return value
+    try:
+        content = json.loads(value.texts[0])
+    except ValueError:
+        return unknown_value(value.location, "it is no JSON that can be read here", value.shown)
+    return known_value(content, value.location, value.shown)
 
 
 def joined_texts(parts: Sequence[Sequence[str]]) -> list[str]:

@@ -205,8 +205,8 @@ NOT_CHECKED = (
         "unreadable-cell",
         _UNCHECKED,
         Breaks.NOBODY,
-        "A cell of a notebook is not Python",
-        "Nothing in this cell is checked; the other cells are.",
+        "A cell of a notebook, or code inside of another file, cannot be read",
+        "Nothing in this cell, block or command is checked; the others are.",
         "Mend it, or say what it is in its first line: `%%bash`.",
     ),
     Rule(

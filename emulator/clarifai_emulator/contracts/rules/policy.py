@@ -151,7 +151,7 @@ def read_baseline(path: Path) -> dict[str, int]:
     """Return the fingerprints of a baseline file and how often each was there. Raises ``ConfigError``."""
     hint = "Write it with --write-baseline."
     try:
-        document = json.loads(path.read_text())
+        document = json.loads(path.read_text(encoding="utf-8"))
         if document["version"] != _BASELINE_VERSION:
             raise ConfigError(
                 f"The baseline {path} cannot be used:", [f"its version is {document['version']}, not 1."], hint=hint
@@ -182,7 +182,7 @@ def write_baseline(path: Path, findings: Iterable[Finding], root: Path, lines_of
             for key, each in sorted(rows.items(), key=lambda row: (_order(row[1]), row[0]))
         ],
     }
-    path.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n")
+    path.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     return len(kept)
 
 

@@ -50,7 +50,7 @@ class Answers:
 
     def _key(self, directory: Path, python: Path) -> str:
         told = f"{self._environment}\0{python}\0{directory}\0{content_hash(directory)}"
-        return hashlib.sha256(told.encode()).hexdigest() + ".json"
+        return hashlib.sha256(told.encode(errors="surrogateescape")).hexdigest() + ".json"
 
 
 def is_there_now(stubbed: Iterable[str], directory: Path) -> bool:

@@ -128,7 +128,9 @@ def sdk_root() -> Path:
 
 def outline_version() -> str:
     """Return the version of the SDK that the outline is of."""
-    return re.findall(r"clarifai ([\w.]+),", (OUTLINE / "clarifai/client/__init__.pyi").read_text())[0]
+    return re.findall(
+        r"clarifai ([\w.]+),", (OUTLINE / "clarifai/client/__init__.pyi").read_text(encoding="utf-8")
+    )[0]
 
 
 def outlines(module: Path) -> tuple[Path, Path]:
@@ -221,11 +223,11 @@ def _set_on_self(definition: ast.ClassDef) -> Iterator[str]:
 
 def _version(folder: Path) -> str:
     try:
-        found = _VERSION.search((folder / "__init__.py").read_text())
+        found = _VERSION.search((folder / "__init__.py").read_text(encoding="utf-8"))
     except OSError:
         return ""
     return found[1] if found else ""
 
 
 def _tree(path: Path) -> ast.Module | None:
-    return ast.parse(path.read_text()) if path.is_file() else None
+    return ast.parse(path.read_text(encoding="utf-8")) if path.is_file() else None

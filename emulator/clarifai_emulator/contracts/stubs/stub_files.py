@@ -52,7 +52,7 @@ def write_stubs(
     for name, text in stub_files(readable).items():
         path = out / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
+        path.write_text(text, encoding="utf-8")
         files.append(path)
     reasons = tuple(
         (each.name, each.errors[0].message if each.errors else "it has no methods")

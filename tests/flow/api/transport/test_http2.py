@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gzip
+import random
 import socket
 import struct
 import time
@@ -17,7 +18,7 @@ import grpc
 import grpc.aio
 import pytest
 
-from clarifai_emulator.api.transport.grpc_stream import GrpcStream
+from clarifai_emulator.api.transport.grpc_stream import GrpcStream, LongMessage
 from clarifai_emulator.api.transport.http2_frames import PREFACE
 from clarifai_emulator.api.transport.port import Port
 from clarifai_emulator.errors import TransportError
@@ -259,9 +260,44 @@ def test_messages_are_found_whatever_pieces_they_come_in(piece: int) -> None:
     assert asyncio.run(read_all()) == [b"first", b"", b"packed", None]
 
 
-def test_a_request_that_ends_in_the_middle_is_an_error_not_an_end() -> None:
-    stream = GrpcStream(Silence(), 1, {}, peer="", max_bytes=100)
-    stream.receive(b"\0\0\0\0\5fir", 8)
+@pytest.mark.parametrize("piece", [1_000, 65_541, 100_000, 300_000])
+def test_large_messages_are_found_whatever_pieces_they_come_in(piece: int) -> None:
+    stream = GrpcStream(Silence(), 1, {"grpc-encoding": "gzip"}, peer="", max_bytes=MIB)
+    first, packed = random.Random(1).randbytes(200_000), gzip.compress(random.Random(2).randbytes(100_000))
+    data = b"\0" + len(first).to_bytes(4, "big") + first + b"\1" + len(packed).to_bytes(4, "big") + packed
+    data += b"\0\0\0\0\4last"
+    for start in range(0, len(data), piece):
+        stream.receive(data[start : start + piece], piece)
+    stream.receive_end()
+
+    async def read_all() -> list[bytes | None]:
+        return [await stream.read() for _ in range(4)]
+
+    assert asyncio.run(read_all()) == [first, gzip.decompress(packed), b"last", None]
+
+
+def test_who_asks_for_pieces_gets_those_of_a_message_that_has_begun_to_come() -> None:
+    stream = GrpcStream(Silence(), 1, {}, peer="", max_bytes=4 * MIB)
+    whole = bytes(range(256)) * (2 * MIB // 256)
+    stream.receive(b"\0" + len(whole).to_bytes(4, "big") + whole[:100_000], 0)
+
+    async def read() -> bytes:
+        begun = await stream.read_begun()
+        assert isinstance(begun, LongMessage)
+        stream.receive(whole[100_000:] + b"\0\0\0\0\4last", 0)
+        read = b""
+        while pieces := await begun.read():
+            read += b"".join(pieces)
+        assert await stream.read_begun() == b"last"
+        return read
+
+    assert asyncio.run(read()) == whole
+
+
+@pytest.mark.parametrize("begun", [b"\0\0\0\0\5fir", b"\0\0\1\0\0fir"])
+def test_a_request_that_ends_in_the_middle_is_an_error_not_an_end(begun: bytes) -> None:
+    stream = GrpcStream(Silence(), 1, {}, peer="", max_bytes=MIB)
+    stream.receive(begun, 8)
     stream.receive_end()
     with pytest.raises(TransportError, match=r"The request ended in the middle of a message\."):
         asyncio.run(stream.read())  # pyright: ignore[reportArgumentType]
@@ -417,15 +453,46 @@ async def flood(said: bytes, *, times: int) -> list[str]:
     try:
         client.connect(("127.0.0.1", number))
         await asyncio.to_thread(talk)
+        for _ in range(500):
+            if odd:
+                break
+            await asyncio.sleep(0.01)
     finally:
         client.close()
         await port.close()
     return odd
 
 
-async def test_a_client_that_asks_for_answers_and_reads_none_is_let_go() -> None:
+async def test_a_client_that_asks_for_answers_and_reads_none_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("clarifai_emulator.api.transport.http2_pace._MOST", 1e9)  # as if its requests were answered
     told = await flood(frame(6, 0, 0, bytes(8)) * 1_000, times=2_000)
     assert told[:1] == ["http2: no proper HTTP/2: more and more to answer, and no answer is read"]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [frame(6, 0, 0, bytes(8)), frame(4, 0, 0), frame(2, 0, 1, b"\0\0\0\0\1"), frame(8, 0, 0, b"\0\0\0\1")],
+    ids=["PING", "SETTINGS", "PRIORITY", "WINDOW_UPDATE"],
+)
+async def test_a_client_that_floods_with_frames_that_ask_for_nothing_is_shut_out(said: bytes) -> None:
+    told = await flood(said * 100, times=200)
+    assert told == ["http2: no proper HTTP/2: more frames that ask for nothing than requests need"]
+
+
+async def test_a_client_that_is_shut_out_is_told_and_is_not_back_at_once() -> None:
+    port = Port(lambda path: echo, max_bytes=MIB, on_odd=lambda kind, what: None)
+    number = await port.listen("127.0.0.1", 0)
+    reader, writer = await asyncio.open_connection("127.0.0.1", number)
+    began = time.monotonic()
+    writer.write(PREFACE + frame(4, 0, 0) + frame(6, 0, 0, bytes(8)) * 3_000)
+    said = b""
+    with contextlib.suppress(ConnectionError):
+        while piece := await reader.read(65_536):
+            said += piece
+    assert said.endswith(struct.pack(">II", 0, 0xB)), "GOAWAY, ENHANCE_YOUR_CALM"
+    assert time.monotonic() - began > 0.5
+    writer.close()
+    await port.close()
 
 
 async def test_ten_thousand_streams_are_as_quick_as_one() -> None:

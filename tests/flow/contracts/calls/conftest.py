@@ -12,7 +12,7 @@ from clarifai_emulator.contracts.calls.given_models import KnownModel, read_mode
 
 FIXTURES = Path(__file__).parents[4] / "fixtures" / "models"
 HEAD = """\
-import asyncio, os
+import asyncio, functools, os
 from clarifai.client import Model
 from clarifai.client.model_client import ModelClient
 hello = Model("https://clarifai.com/me/demo/models/hello")

@@ -28,6 +28,23 @@ NAMES = [
     ("hello.predict('x', prompt='x')", "repeated-argument: predict() is given 'prompt' twice."),
     ("hello.predict(**{'promt': 'x'})", "unknown-argument: predict(): there is no argument 'promt'; it takes prompt, n. "
      "Did you mean 'prompt'?"),
+    ("hello.predict(**{'promt': 'x'}, **{})", "unknown-argument: predict(): there is no argument 'promt'; it takes prompt, n. "
+     "Did you mean 'prompt'?"),
+    ("a, b = {'prompt': 'x'}, {'m': 2}\nhello.predict(**{**a, **b})", "unknown-argument: predict(): there is no argument 'm'; "
+     "it takes prompt, n."),
+    ("a = {}\nhello.predict(**(a | {'n': 2}))", "missing-argument: predict(): argument 'prompt' (str) is required and not given."),
+    ("hello.predict(*('x', 2, 3))", "extra-argument: predict() takes 2 arguments, 3 are given."),
+    ("hello.predict([{'promt': each} for each in 'ab'])", "unknown-argument: An input of this batch gives 'promt', which "
+     "predict() has not. Did you mean 'prompt'?"),
+    ("items = []\nitems.append({'promt': 'x'})\nhello.predict(items)", "unknown-argument: An input of this batch gives "
+     "'promt', which predict() has not. Did you mean 'prompt'?"),
+    ("functools.partial(hello.predict)()", "missing-argument: predict(): argument 'prompt' (str) is required and not given."),
+    ("functools.partial(hello.predict, 'x')(m=2)", "unknown-argument: predict(): there is no argument 'm'; it takes prompt, n."),
+    ("async def f():\n    loop = asyncio.get_running_loop()\n    print(await loop.run_in_executor(None, functools.partial(hello.predict, n=2)))",
+     "missing-argument: predict(): argument 'prompt' (str) is required and not given."),
+    ("ask = functools.partial(hello.predict, n=2)\nprint(ask())",
+     "missing-argument: predict(): argument 'prompt' (str) is required and not given."),
+    ("list(map(hello.predict, ['x'], [1], [2]))", "extra-argument: predict() takes 2 arguments, 3 are given."),
     ("hello.predict([{'prompt': 'x', 'm': 1}])", "unknown-argument: An input of this batch gives 'm', which "
      "predict() has not."),
 ]  # fmt: skip
@@ -36,6 +53,21 @@ VALUES = [
     ("def f(n: str): hello.predict('x', n=n)", "wrong-type: predict(): argument 'n' is str, and int is expected."),
     ("def f(n: str): hello.predict(n)\ndef g(n: int): hello.predict(n)",
      "wrong-type: predict(): argument 'prompt' is int, and str is expected."),
+    ("hello.predict('x', n=3 if hello else '3')", "wrong-type: predict(): argument 'n' is '3' (str), and int is expected."),
+    ("def number(): return '3'\nhello.predict('x', n=number())",
+     "wrong-type: predict(): argument 'n' is '3' (str), and int is expected."),
+    ("def number(): return True\nhello.predict('x', n=number())",
+     "bool-for-number: predict(): argument 'n' is True (bool), and int is expected."),
+    ("list(map(hello.predict, [3]))", "wrong-type: predict(): argument 'prompt' is 3 (int), and str is expected."),
+    ("def f(texts: list[int]): return list(map(hello.predict, texts))",
+     "wrong-type: predict(): argument 'prompt' is int, and str is expected."),
+    ("def f(pool, texts: list[int]): return pool.map(hello.predict, texts)",
+     "wrong-type: predict(): argument 'prompt' is int, and str is expected."),
+    ("def f(texts: list[str]): return list(map(hello.predict, texts, ['3']))",
+     "wrong-type: predict(): argument 'n' is '3' (str), and int is expected."),
+    ("print(functools.partial(hello.predict, n='3' if hello else 2)('x'))",
+     "wrong-type: predict(): argument 'n' is '3' (str), and int is expected."),
+    ("who = {'name': 'x'}\ntypes.echo_named_fields(who)", None),
     ("hello.predict('x', n=True)", "bool-for-number: predict(): argument 'n' is True (bool), and int is expected."),
     ("def f(loud: bool): hello.predict('x', n=loud)",
      "bool-for-number: predict(): argument 'n' is a bool, and int is expected."),
@@ -65,6 +97,14 @@ STREAMS = [
      "wrong-type: stream(): argument 'prompts' is 3 (int), and str is expected."),
     ("s = hello.generate('x')\nprint(list(s))\nprint(list(s))",
      "stream-read-twice: The answers of generate() were read in line 7: here there are none left."),
+    ("def ask(): return hello.generate('x')\nprint(ask())",
+     "stream-as-value: generate() gives a stream of answers; it is used as print(…)."),
+    ("ask = lambda: hello.generate('x')\ndef again(): return ask()\nprint(len(again()))",
+     "stream-as-value: generate() gives a stream of answers; it is used as len(…)."),
+    ("print(functools.partial(hello.generate, 'x')())",
+     "stream-as-value: generate() gives a stream of answers; it is used as print(…)."),
+    ("import logging\nlogging.info('%s', hello.generate('x'))",
+     "stream-as-value: generate() gives a stream of answers; it is used as logging.info(…)."),
     ("list(hello.generate([{'prompt': 'a'}]))", "no-batch: generate() takes no batch: it generates."),
     ("s = hello.generate('x')\nfor n in range(3):\n    for c in s: print(c)",
      "stream-read-twice: The answers of generate() are read in each round of the loop in line 7: from the second round "
@@ -80,6 +120,10 @@ ASYNC = [
     ("async def f(): print(await hello.async_predict('x'))",
      "awaited-once: `await …async_predict(…)` gives a coroutine, not the answer: it must be awaited once more."),
     ("async def f(): return await hello.async_predict('x')",
+     "awaited-once: `await …async_predict(…)` gives a coroutine, not the answer: it must be awaited once more."),
+    ("async def f():\n    answers = []\n    answers.append(await hello.async_predict('x'))\n    print(answers)",
+     "awaited-once: `await …async_predict(…)` gives a coroutine, not the answer: it must be awaited once more."),
+    ("async def f(): print({'a': await hello.async_predict('x')})",
      "awaited-once: `await …async_predict(…)` gives a coroutine, not the answer: it must be awaited once more."),
     ("async def f(): hello.async_predict('x')",
      "not-awaited: …async_predict(…) gives a coroutine, and nothing awaits it: nothing is sent."),
@@ -127,6 +171,16 @@ SDK = [
     ("types.predict_by_url('x', input_type='image')", None),
     ("hello.predict_by_bytes(b'x', 'text', inference_params={'m': 3})",
      "ignored-argument: inference_params gives 'm', which predict() of model 'hello' does not have: it is ignored."),
+    ("hello.predict_by_bytes(b'x', 'text', inference_params={'n': 2})",
+     "ignored-argument: inference_params gives 'n', and a runner hands them to no method: predict() of model 'hello' gets "
+     "its defaults."),
+    ("hello.predict_by_bytes(b'x', 'text', inference_params={'n': '2'})",
+     "wrong-type: inference_params: predict(): argument 'n' is '2' (str), and int is expected."),
+    ("given = dict(n=True)\nhello.predict_by_url('x', 'text', inference_params=given)",
+     "bool-for-number: inference_params: predict(): argument 'n' is True (bool), and int is expected."),
+    ("import os\nhello.predict_by_bytes(b'x', 'text', inference_params={'n': os.environ['N'], 'prompt': 'y'})",
+     "ignored-argument: inference_params gives 'n', 'prompt', and a runner hands them to no method: predict() of model "
+     "'hello' gets its defaults."),
     ("from clarifai.client.input import Inputs\nhello.predict(inputs=[Inputs.get_text_input('', 'x')], runner_selector=1)",
      "ignored-argument: predict() is given messages: the SDK ignores 'runner_selector' then."),
     ("hello.delete_version()", "sdk-argument: delete_version(): argument 'version_id' is required and not given."),
@@ -169,6 +223,30 @@ NOT_CHECKED = [
     ("async def f(mock):\n    hello.async_predict = mock\n    print(await hello.async_predict('x'))",
      "unresolved-call: async_predict() is replaced in this file, by a mock for instance, so async_predict() is not "
      "checked."),
+    ("items = [dict(each) for each in os.environ]\nhello.predict(items)", "unpacked-arguments: predict() is given the input "
+     "dict(each), which is not known before it runs: its arguments are not checked."),
+    ("items = [{'prompt': 'x'}]\nitems.extend(items)\nhello.predict(items)", "unpacked-arguments: predict() is given the batch "
+     "items, which is not known before it runs: its arguments are not checked."),
+    ("a = {'prompt': input()}\nhello.predict(**{**a, 'n': 2})", "unpacked-arguments: predict() is given **{**a, 'n': 2}, which "
+     "is not known before it runs: its values are not checked."),
+    ("texts = {'prompt': 'x'}\ntexts.update(os.environ)\nlist(hello.generate(**texts))", "unpacked-arguments: generate() is given "
+     "**texts, which is not known before it runs: its arguments are not checked."),
+    ("import x\nx.go(functools.partial(hello.predict, n=3))", "passed-method: predict() is passed on with some of its "
+     "arguments: whether the others follow, is not checked."),
+    ("print(sorted(['x'], key=hello.predict))",
+     "passed-method: predict() is passed on: what calls it, and with what, is not checked."),
+    ("import x\nx.session['a'] = hello\nprint(x.session['a'].predct('x'))", "unresolved-call: 'x.session['a']' may be a model "
+     "that other code has handed on, so predct() is not checked."),
+    ("import x\nx.state['a'] = hello\ncalls = {1: x.state['a'].predct}", "unresolved-call: 'x.state['a']' may be a model "
+     "that other code has handed on, so predct() is not checked."),
+    ("import x\nx.state.a = hello\nasync def f(): print(await asyncio.to_thread(x.state.a.predct, 'x'))",
+     "unresolved-call: 'x.state.a' may be a model that other code has handed on, so predct() is not checked."),
+    ("import x\nx.session.set('a', hello)",
+     "passed-model: The model is handed to x.session.set(): what calls it there, and with what, is not checked."),
+    ("import operator, x\nx.state.a = hello\noperator.methodcaller('predct', 'x')(x.state.a)", "unresolved-call: 'predct' is "
+     "called by its name, on what may be a model, so it is not checked."),
+    ("print([1, hello][1:][0].predct('x'))", "unresolved-call: '[1, hello][1:][0]' may be more than one model, or something "
+     "else, so predct() is not checked."),
     ("getattr(hello, os.environ['M'])('x')",
      "dynamic-method: The method is named by os.environ['M']: the call is not checked."),
     ("def retry(f): f('x')\nretry(hello.predict)",
@@ -177,14 +255,26 @@ NOT_CHECKED = [
      f"unreadable-client: client.py is not {PYTHON}: invalid syntax. Nothing in it is checked."),
 ]  # fmt: skip
 RIGHT = [
+    "items = []\nitems.append({'prompt': 'x'})\nprint(hello.predict(items)[0].upper())",
+    "who = {}\nwho['name'], who['count'] = 'x', 3\nprint(types.echo_named_fields(who))",
+    "a, b = {'prompt': 'x'}, {}\nprint(hello.predict(**{**a, **b}), hello.predict(**a, **b), hello.predict(**(a | b)))",
+    "given = ['x', 3]\nprint(hello.predict(*given), hello.predict(*('x', 3)))",
+    "ask = functools.partial(hello.predict, n=2)\nprint(ask('x').upper(), ask('y'))",
+    "async def f():\n    loop = asyncio.get_running_loop()\n    print((await loop.run_in_executor(None, functools.partial(hello.predict, n=2), 'x')).upper())",
+    "print(list(map(hello.predict, ['a'], [1]))[0].upper())",
+    "def f(pool, texts: list[str]): return pool.map(hello.predict, texts, chunksize=3)",
+    "def ask(): return hello.generate('x')\nfor each in ask(): print(each.upper())",
+    "import streamlit as st\nst.write(hello.generate('x'))",
+    "import x\nx.session['a'] = hello\nx.session['b'].append('x')\nprint(x.session['a'].model_info)",
+    "async def f():\n    waiting = []\n    waiting.append(await hello.async_predict('x'))\n    print(await asyncio.gather(*waiting))",
     "if hasattr(hello, 'rank'): print(hello.rank('x'))",
     "print(hello.available_methods(), hello.method_signature('predict'), hello.generate_client_script())",
     "from clarifai.client.input import Inputs\n"
     "answer = hello.predict([Inputs.get_text_input(input_id='', raw_text='x')])\nprint(answer.outputs[0].data)",
     "from clarifai.client.input import Inputs\n"
-    "print(hello.predict(inputs=[Inputs.get_input_from_bytes('', text_bytes=b'x')], inference_params={'n': 2}))",
+    "print(hello.predict(inputs=[Inputs.get_input_from_bytes('', text_bytes=b'x')], inference_params={}))",
     "from clarifai_grpc.grpc.api import resources_pb2\nprint(hello.predict(inputs=[resources_pb2.Input()]).outputs)",
-    "print(hello.predict_by_bytes(b'x', input_type='text', inference_params={'n': 2}).outputs[0])",
+    "print(hello.predict_by_bytes(b'x', input_type='text', inference_params=None).outputs[0])",
     "print(hello.predict_by_filepath('a.txt', 'text', output_config={}))",
     "for answer in hello.stream_by_bytes(iter([b'x']), 'text'): print(answer.outputs)",
     "Model(url=URL, deployment_id='blue', deployment_user_id='me').predict('x')",

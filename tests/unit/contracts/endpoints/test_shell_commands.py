@@ -44,6 +44,30 @@ OTHERS = [
 ]  # fmt: skip
 
 
+# Forms in which curl is written that once hid the request.
+HIDING = [
+    "curl -sX POST $OUTPUTS -d 'BODY'",
+    "curl -XPOST -fsSLo /dev/null $OUTPUTS -d 'BODY'",
+    "curl --limit-rate 1M $OUTPUTS -d 'BODY'",
+    "curl $BASE/v2/users/me/apps/demo/models/$NAME/outputs -d 'BODY'",
+    "CURL='curl -s'\n$CURL $OUTPUTS -d 'BODY'",
+    "\"curl\" $OUTPUTS -d 'BODY'",
+]
+
+
+@pytest.mark.parametrize("form", HIDING)
+def test_no_way_to_write_curl_hides_the_request(check_requests: CheckRequests, form: str):
+    script = HEAD + "NAME=hello\n" + form.replace("BODY", BODY.replace("NAME", "promt"))
+    found, calls = check_requests(script, "ask.sh")
+    assert ([each.rule for each in found], calls) == (["unknown-argument"], 1)
+
+
+def test_a_byte_order_mark_is_no_column(check_requests: CheckRequests):
+    script = "curl https://api.clarifai.com/v2/users/me/apps/demo/models/nothing/outputs -d '{}'"
+    places = [check_requests(mark + script, "ask.sh")[0][0].location for mark in ("", "\ufeff")]
+    assert places[0] == places[1]
+
+
 @pytest.mark.parametrize("form", FORMS)
 def test_a_request_is_found_however_it_is_written(check_requests: CheckRequests, form: str):
     (wrong,) = said(check_requests(HEAD + form.replace("BODY", BODY.replace("NAME", "promt")), "ask.sh"))

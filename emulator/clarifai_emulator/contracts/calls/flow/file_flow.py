@@ -349,6 +349,8 @@ class FileFlow:
             self._flow.call(self.value(node.func, scope), self.shape(node, scope), place)
         elif isinstance(node, ast.Attribute):
             self._flow.load(self.value(node.value, scope), node.attr, place)
+        elif isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Slice):
+            self._flow.sliced(self.value(node.value, scope), node, place)
         elif isinstance(node, ast.Subscript):
             self._flow.load_item(self.value(node.value, scope), _key(node.slice), place)
         elif isinstance(node, ast.IfExp | ast.BoolOp | ast.BinOp | ast.NamedExpr | ast.Starred):

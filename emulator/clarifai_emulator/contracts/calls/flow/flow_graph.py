@@ -25,7 +25,7 @@ class Sort(Enum):
     NONE = auto()
     OTHER = auto()  # is no model
     TOP = auto()  # nobody knows what it is
-    TAINT = auto()  # made by unknown code of a model, so that it may be one, or hold one
+    TAINT = auto()  # made by unknown code of a model, so that it may be one, or hold one; of: see KEPT
     SDK = auto()  # of: a dotted name in the SDK
     SDK_OBJECT = auto()  # of: (dotted name, the call that made it)
     SDK_METHOD = auto()  # of: (name of the class, the call that made the object, the name of the method)
@@ -56,6 +56,8 @@ class Held(NamedTuple):
 
 
 NONE, OTHER, TOP, TAINT = (Held(each) for each in (Sort.NONE, Sort.OTHER, Sort.TOP, Sort.TAINT))
+# The attribute or element, of an object that nobody knows, in which a model was kept.
+KEPT = Held(Sort.TAINT, "kept")
 Act = Callable[[Held], None]
 # More values than this at one place say nothing: it takes what comes to be unknown.
 _MOST = 60

@@ -7,16 +7,18 @@ from enum import Enum, auto
 
 from clarifai_emulator.contracts.calls.call_targets import Built
 from clarifai_emulator.contracts.calls.client_source import Source
-from clarifai_emulator.contracts.calls.flow.flow_graph import MODELS, NONE, UNKNOWN_MODEL, Held, Sort
+from clarifai_emulator.contracts.calls.flow.flow_graph import KEPT, MODELS, NONE, UNKNOWN_MODEL, Held, Sort
 from clarifai_emulator.contracts.calls.flow.model_flow import ModelFlow
 
 
 class May(Enum):
     """Judgement of what an expression may be. ``REPORTED``: a model of which it was said, where it is built, that
-    nobody knows which it is. ``TAINTED``: something that unknown code made of a model. ``UNKNOWN``: anything."""
+    nobody knows which it is. ``KEPT``: what stands where a model was kept, out of sight. ``TAINTED``: something
+    that unknown code made of a model. ``UNKNOWN``: anything."""
 
     MODEL = auto()
     REPORTED = auto()
+    KEPT = auto()
     TAINTED = auto()
     UNKNOWN = auto()
     NO_MODEL = auto()
@@ -37,12 +39,23 @@ class HeldModels:
         held = found[0]
         return held if held.sort in MODELS and isinstance(held.of, int) and held.of >= 0 else None
 
+    def number(self, node: ast.expr) -> int | None:
+        """Return which of the given models the expression is, where it can be no other."""
+        held = self.sure(node)
+        return held.of if held is not None and isinstance(held.of, int) else None
+
+    def is_reported(self, node: ast.expr) -> bool:
+        """Tell whether the expression is a model that was said to be unknown where it is built."""
+        return self.may(node) is May.REPORTED
+
     def may(self, node: ast.expr) -> May:
         """Return what the expression may be."""
         found = self._flow.at(node)
         models = [each for each in found if each.sort in MODELS]
         if models:
             return May.REPORTED if all(_is_reported(each.of) for each in models) else May.MODEL
+        if KEPT in found:
+            return May.KEPT
         sorts = {each.sort for each in found}
         if Sort.TAINT in sorts:
             return May.TAINTED

@@ -20,10 +20,10 @@ from clarifai_emulator.contracts.calls.constants import Evaluator, Modules
 from clarifai_emulator.contracts.calls.flow.call_flow import CallFlow
 from clarifai_emulator.contracts.calls.flow.file_flow import CallShape, ClassInfo, FileFlow, FunctionInfo
 from clarifai_emulator.contracts.calls.flow.flow_graph import (
+    KEPT,
     MODELS,
     NONE,
     OTHER,
-    TAINT,
     TOP,
     UNKNOWN_MODEL,
     FlowGraph,
@@ -180,16 +180,17 @@ class ModelFlow:
             graph.when(
                 graph.named(("any", name)), lambda other: self._doubtful(other, result), ("doubtful", result)
             )
-            graph.put(_outside(held, name) if sort is Sort.OUTSIDE else held, result)
+            is_client = held == KEPT and name in ("client", "async_client")
+            graph.put(_outside(held, name) if sort is Sort.OUTSIDE else held if is_client else Held(sort), result)
         elif sort in (Sort.FUNCTION, Sort.BOUND):
             graph.flows(graph.named(("field", held.of, name)), result)
         else:
             graph.put(OTHER, result)
 
     def _doubtful(self, held: Held, result: Place) -> None:
-        if held.sort in MODELS or held.sort is Sort.TAINT:
-            self.graph.put(TAINT, result)
-        elif held.sort in (Sort.BOX, Sort.FUNCTION, Sort.BOUND, Sort.INSTANCE):
+        if held.sort in MODELS:
+            self.graph.put(KEPT, result)
+        elif held.sort is Sort.TAINT or held.sort in (Sort.BOX, Sort.FUNCTION, Sort.BOUND, Sort.INSTANCE):
             self.graph.put(held, result)
 
     def _of_model(self, held: Held, name: str, result: Place) -> None:
@@ -205,6 +206,8 @@ class ModelFlow:
         if name == "__dict__":
             self.graph.put(held, result)
             return
+        if name == "__new__" and held.sort is Sort.SUPER:
+            self.graph.put(Held(Sort.CLASS, owner), result)
         place = self.asked(owner, name)
         self.graph.when(place, lambda value: self._member_of(held, value, result), ("member", held.sort, result))
         if owner.is_model and not any(name in each.defined for each in owner.family()):
@@ -227,9 +230,8 @@ class ModelFlow:
 
         def act(held: Held) -> None:
             if held.sort is Sort.INSTANCE and isinstance(held.of, ClassInfo):
-                for each in held.of.node.body:
-                    if isinstance(each, ast.AnnAssign) and isinstance(each.target, ast.Name):
-                        self.graph.flows(self.asked(held.of, each.target.id), result)
+                for name in _attributes_of(held.of.node):
+                    self.graph.flows(self.asked(held.of, name), result)
 
         self.graph.when(owner, act, ("attributes", result))
         return result
@@ -297,7 +299,7 @@ class ModelFlow:
         elif held.sort is Sort.INSTANCE and isinstance(held.of, ClassInfo):
             self._by_method(held, held.of, "__iter__", result)
         elif held.sort in (Sort.TAINT, Sort.TOP):
-            self.graph.put(held, result)
+            self.graph.put(Held(held.sort), result)
         elif held.sort is Sort.OUTSIDE:
             self.graph.put(_outside(held, "()"), result)
 
@@ -327,6 +329,18 @@ class ModelFlow:
                 self.graph.when(anything, lambda other: self._doubtful(other, result), ("doubtful", result))
         else:
             self.graph.put(OTHER, result)
+
+    def sliced(self, box: Place, node: ast.Subscript, result: Place) -> None:
+        """Say that the result is some of the elements of what is at the place, in a container of their own."""
+
+        def act(held: Held) -> None:
+            if held.sort is Sort.BOX:
+                self.graph.flows(self.graph.named(("items", held.of)), self.item(node, None))
+                self.graph.put(Held(Sort.BOX, node), result)
+            else:
+                self._load_item(held, None, result)
+
+        self.graph.when(box, act, ("sliced", node))
 
     def _by_method(self, held: Held, owner: ClassInfo, name: str, result: Place) -> None:
         for each in owner.family():
@@ -458,6 +472,17 @@ def _parts(node: ast.expr) -> Iterable[ast.expr]:
         base = ast.unparse(node.value).rpartition(".")[2]
         return several if base in ("Optional", "Union", "Annotated", "ClassVar", "Final") else ()
     return ()
+
+
+def _attributes_of(node: ast.ClassDef) -> set[str]:
+    """Return the attributes that a class declares, or that its methods set."""
+    declared = {
+        each.target.id
+        for each in node.body
+        if isinstance(each, ast.AnnAssign) and isinstance(each.target, ast.Name)
+    }
+    own = (each for each in ast.walk(node) if isinstance(each, ast.Attribute) and isinstance(each.ctx, ast.Store))
+    return declared | {each.attr for each in own if isinstance(each.value, ast.Name) and each.value.id == "self"}
 
 
 def _outside(held: Held, name: str) -> Held:

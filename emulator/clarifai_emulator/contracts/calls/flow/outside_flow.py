@@ -34,8 +34,9 @@ _COLLECTING = frozenset(
 _MAPPING = frozenset({"dict", "defaultdict", "OrderedDict", "ChainMap", "SimpleNamespace", "Namespace", "UserDict"})
 _ONE_OF = frozenset({"next", "max", "min", "choice", "anext"})
 _THE_SAME = frozenset(
-    {"copy", "deepcopy", "nullcontext", "closing", "aclosing", "replace", "run", "wait_for", "shield", "ref",
-     "create_task", "ensure_future", "run_until_complete", "vars", "cast", "run_coroutine_threadsafe", "proxy"}
+    {"copy", "deepcopy", "nullcontext", "closing", "aclosing", "replace", "run", "wait_for", "shield",
+     "staticmethod", "create_task", "ensure_future", "run_until_complete", "vars", "cast",
+     "run_coroutine_threadsafe", "proxy"}
 )  # fmt: skip
 _TAKING = frozenset(
     {"get", "pop", "popleft", "get_nowait", "result", "setdefault", "__getitem__", "send", "popitem"}
@@ -44,7 +45,7 @@ _PUTTING = frozenset({"append", "appendleft", "add", "put", "put_nowait", "push"
 _POURING = frozenset({"extend", "update", "union"})
 # Functions of other packages that keep what they are given, or give it back: what becomes of it is followed.
 FOLLOWED = frozenset(
-    {*_COLLECTING, *_MAPPING, *_ONE_OF, *_THE_SAME, "gather", "partial", "Depends", "field", "enumerate"}
+    {*_COLLECTING, *_MAPPING, *_ONE_OF, *_THE_SAME, "gather", "partial", "Depends", "field", "enumerate", "ref"}
 )
 
 
@@ -101,6 +102,17 @@ class OutsideFlow:
         self._graph.put(Held(Sort.PARTIAL, shape.node), result)
 
     _call_partialmethod = _call_partial
+    _call_Singleton = _call_partial
+    _call_ThreadSafeSingleton = _call_partial
+
+    def _call_replace(self, shape: CallShape, result: Place) -> None:
+        """Say that an object is copied, with other attributes."""
+        if shape.args:
+            self._graph.flows(shape.args[0], result)
+            for name, place in shape.keywords:
+                self._flow.store(shape.args[0], name, place)
+
+    _call_evolve = _call_replace
 
     def partial(self, made: ast.Call, shape: CallShape, result: Place) -> None:
         """Say that what ``functools.partial`` made is called."""
@@ -124,6 +136,20 @@ class OutsideFlow:
         self._graph.when(
             first.args[0], lambda held: self._calls.arrives(held, merged, result), ("partial", call, result)
         )
+
+    def _call_classmethod(self, shape: CallShape, result: Place) -> None:
+        def act(held: Held) -> None:
+            self._graph.put(Held(Sort.BOUND, held.of) if held.sort is Sort.FUNCTION else held, result)
+
+        if shape.args:
+            self._graph.when(shape.args[0], act, ("class method", shape.node))
+
+    def _call_property(self, shape: CallShape, result: Place) -> None:
+        getter = shape.first("fget")
+        if getter is not None:
+            self._flow.call(getter, self._bare(shape), result)
+
+    _call_cached_property = _call_property
 
     def _call_getattr(self, shape: CallShape, result: Place) -> None:
         node = shape.node.args
@@ -239,6 +265,13 @@ class OutsideFlow:
             self._graph.flows(self._flow.items(each), self._flow.item(pair, position))
         self._graph.put(Held(Sort.BOX, pair), self._flow.item(shape.node, None))
         self._graph.put(Held(Sort.BOX, shape.node), result)
+
+    def _call_ref(self, shape: CallShape, result: Place) -> None:
+        """Say that a weak reference, or its like, is made: it gives what it refers to when it is called."""
+        if shape.args:
+            self._graph.flows(shape.args[0], result)
+            self._graph.flows(shape.args[0], self._flow.item(shape.node, None))
+            self._graph.put(Held(Sort.BOX_METHOD, (shape.node, "pop")), result)
 
     def _bare(self, shape: CallShape) -> CallShape:
         return CallShape(shape.node, shape.file, (), ())
