@@ -1,8 +1,9 @@
-"""Measures how long `clarifai-emulator check` takes: 50 models and 500 client files, cold and after a change.
+"""Measures how long `clarifai-emulator check` takes: 50 models and 500 client files, cold and after a change; and
+how its time and memory grow up to 10,000 files.
 
 Cold: nothing is kept from before, and every model.py is imported. The time of the type checker alone over the same
-files, as it is without this package, stands beside it. Processor time is that of the command and all it starts:
-other work on the machine changes it little, and the time by the clock much.
+files, as it is without this package, stands beside it, in alternating runs. Processor time is that of the command
+and all it starts: other work on the machine changes it little, and the time by the clock much.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from benchmarks.figures import Figure, alone, compared
 from benchmarks.peers import compiled
 
 _MODELS, _FILES = 50, 500
+_SOME, _MANY = 1_000, 10_000
 _MODEL = """\
 from typing import Iterator, List
 
@@ -92,10 +94,12 @@ def main(lines: list[str]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Took:
-    """Seconds of a command: by the clock, and of processors."""
+    """Seconds of a command: by the clock, and of processors. ``memory``: the most that one process of it had, in
+    MiB."""
 
     wall: float
     processor: float
+    memory: float
 
 
 def measure(*, quick: bool = False) -> list[Figure]:
@@ -110,20 +114,44 @@ def measure(*, quick: bool = False) -> list[Figure]:
         bare: list[_Took] = []
         for number in range(repeats):
             cold.append(_check(root, models, root / f"cache-{number}"))
-            bare.append(_checker_alone(root))
-        changed = [_changed(root, models, number) for number in range(3 * repeats)]
+            bare.append(_checker_alone(root, "clients", "models"))
+        changed: list[_Took] = []
+        bare_one: list[_Took] = []
+        for number in range(3 * repeats):
+            changed.append(_changed(root, models, number))
+            bare_one.append(_checker_alone(root, "clients/client_7.py"))
         unchanged = [_check(root, models, root / "warm") for _ in range(repeats)]
     what = f"check: {models} models, {files} client files"
-    cold_processor, bare_processor = _processor(cold), _processor(bare)
     return [
         alone(f"{what}, cold", _wall(cold), unit="s", target=3.0),
         compared(
-            "check, cold, beside the type checker alone: processor time", cold_processor, bare_processor,
-            unit="s", target=None,
+            "check, cold, beside the type checker alone: processor time", _processor(cold), _processor(bare),
+            unit="s", target=1.5,
         ),
         alone(f"{what}, one changed", _wall(changed), unit="s", target=0.3),
-        alone("check, one changed: processor time", _processor(changed), unit="s", target=None),
+        compared(
+            "check, one changed, beside the type checker alone on it: processor time", _processor(changed),
+            _processor(bare_one), unit="s", target=1.5,
+        ),
         alone(f"{what}, none changed", _wall(unchanged), unit="s", target=None),
+        *_growth(models, _SOME // 10 if quick else _SOME, _MANY // 20 if quick else _MANY),
+    ]  # fmt: skip
+
+
+def _growth(models: int, some: int, many: int) -> list[Figure]:
+    """Return what a file costs among many, beside what it costs among some, and the memory that many take."""
+    took: dict[int, _Took] = {}
+    for files in (some, many):
+        with tempfile.TemporaryDirectory(prefix="clarifai-bench-") as folder:
+            _write(Path(folder), models, files)
+            took[files] = _check(Path(folder), models, Path(folder) / "cache")
+    each = {files: [1000 * one.processor / files] for files, one in took.items()}
+    return [
+        compared(
+            f"check: {many} client files beside {some}: processor time of each", each[many], each[some],
+            unit="ms", target=1.2,
+        ),
+        alone(f"check: {many} client files: memory", [took[many].memory], unit="MiB", target=500),
     ]  # fmt: skip
 
 
@@ -164,10 +192,10 @@ def _check(root: Path, models: int, cache: Path) -> _Took:
     return took
 
 
-def _checker_alone(root: Path) -> _Took:
+def _checker_alone(root: Path, *files: str) -> _Took:
     program = Path(sysconfig.get_path("scripts")) / "pyrefly"
     options = ["--python-interpreter-path", sys.executable, "--output-format", "json", "--summary=none"]
-    return _run([str(program), "check", *options, "clients"], root, compiled())[0]
+    return _run([str(program), "check", *options, *files], root, compiled())[0]
 
 
 def _run(command: list[str], folder: Path, environ: dict[str, str]) -> tuple[_Took, int, str]:
@@ -176,7 +204,7 @@ def _run(command: list[str], folder: Path, environ: dict[str, str]) -> tuple[_To
         began = time.perf_counter()
         process = subprocess.Popen(command, cwd=folder, env=environ, stdout=output, stderr=output)
         _, status, usage = os.wait4(process.pid, 0)
-        took = _Took(time.perf_counter() - began, usage.ru_utime + usage.ru_stime)
+        took = _Took(time.perf_counter() - began, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
         process.returncode = os.waitstatus_to_exitcode(status)
         output.seek(0)
         return took, process.returncode, output.read()

@@ -99,3 +99,9 @@ def test_what_the_checker_takes_for_right_the_sdk_takes_too(types: Any):
     assert types.echo_named_fields(value={"name": "a", "count": 1}).count == 1
     assert types.echo_ndarray(value=[1, 2]).tolist() == [1, 2]
     assert types.echo_text(value="a").text == "a"
+
+
+def test_a_runner_hands_inference_params_to_no_method(hello: Any):
+    for given in ({}, {"n": 2}, {"n": "2"}, {"m": 3}):
+        answer = hello.predict_by_bytes(b"x", input_type="text", inference_params=given)
+        assert answer.outputs[0].data.text.raw == "Hello, x!"

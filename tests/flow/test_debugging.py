@@ -56,7 +56,7 @@ def with_breakpoint(how: str = "breakpoint()") -> str:
 @pytest.fixture(scope="module")
 def _emulator() -> Iterator[EmulatorThread]:
     """Yield an emulator whose requests may take two seconds: far less than a look at one in a debugger takes."""
-    with running(backend="process", runner="genuine", request_seconds=2.0, reclaim_seconds=0.5) as emulator:
+    with running(backend="process", request_seconds=2.0, reclaim_seconds=0.5) as emulator:
         yield emulator
 
 

@@ -28,8 +28,9 @@ if TYPE_CHECKING:
 @click.argument("paths", nargs=-1, metavar="[CLIENT_PATHS]...", type=click.Path(path_type=Path))
 @click.option(
     "--model", "models", multiple=True, metavar="DIR[=URL]", shell_complete=model_places,
-    help="A model directory, and the address that clients use where that is not what its config.yaml says: a URL, "
-    "USER/APP/models/ID, localhost:PORT, or * for what is only known at run time. As often as needed.",
+    help="A model directory, or a notebook that writes one, and the address that clients use where that is not "
+    "what its config.yaml says: a URL, USER/APP/models/ID, localhost:PORT, or * for what is only known at run "
+    "time. As often as needed.",
 )  # fmt: skip
 @report_options()
 @click.option("--show-calls", is_flag=True,

@@ -97,10 +97,10 @@ def _show_deployments(deployments: list[dict[str, Any]], shared: list[dict[str, 
             rows.append([each["deployment_id"], each["model"] or "", "", state, f"0 ({bounds})"])
         for version in each["versions"]:
             rows.append(_row(each["deployment_id"], each["model"] or "", version, bounds))
-            notes += _notes(each["deployment_id"], version)
+            notes += replica_notes(each["deployment_id"], version)
     for version in shared:
         rows.append(_row("(shared compute)", version["model"], version, "0-5"))
-        notes += _notes("shared compute", version)
+        notes += replica_notes("shared compute", version)
     click.echo("\n".join([*columns(rows, heading=True), *map(paragraph, notes)]))
 
 
@@ -141,7 +141,8 @@ def _runner(replica: dict[str, Any]) -> str:
     return f", with the genuine runner: {because}" if because else ""
 
 
-def _notes(name: str, version: dict[str, Any]) -> list[str]:
+def replica_notes(name: str, version: dict[str, Any]) -> list[str]:
+    """Return a line for each replica of a deployment's version, and for what is wrong with it."""
     lines = [
         f"  {name}: replica {each['replica_id'][:8]} is {each['state']} in {each['nodepool']}"
         f" ({_process(each)}{', on ' + ', '.join(each['devices']) if each['devices'] else ''}{_runner(each)})"

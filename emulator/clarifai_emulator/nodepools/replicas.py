@@ -315,6 +315,8 @@ class Replicas:
                 record.reload.close()
             if lean is not None:
                 lean.lost()
+            elif record.process is not None and record.process.connection is not None:
+                record.process.connection.close()
             self.warm_pool.discard(record)
             self._give_back(_fleet_of(record), record, why)
             self._ended(_fleet_of(record), record, why)

@@ -1,10 +1,11 @@
-"""What a client, a model and a reader of logs see is the same with the lean and with the genuine runner: one model
-is run with each, and what both tell is compared. docs/runners.md lists what is."""
+"""A client, a model and a reader of logs see the same with the lean and with the genuine runner: one model is run
+with each, and what both tell is compared. docs/runners.md lists what is."""
 
 from __future__ import annotations
 
 import json
 import re
+import threading
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,7 +16,17 @@ import pytest
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
 from clarifai_emulator.control.thread import EmulatorThread
-from flow.driver import Client, inference_request, live_replicas, logged, running, text_of, wait_for, write_model
+from flow.driver import (
+    MODELS,
+    Client,
+    inference_request,
+    live_replicas,
+    logged,
+    running,
+    text_of,
+    wait_for,
+    write_model,
+)
 
 pytestmark = pytest.mark.of_processes("the lean runner is not for containers")
 
@@ -128,7 +139,7 @@ OF_CONNECTIONS = re.compile(r"process cleanup|[Cc]ontrol connection|Starting \d+
 
 @dataclass
 class Side:
-    """One emulator with one runner."""
+    """An emulator with one of the runners."""
 
     emulator: EmulatorThread
     client: Client
@@ -160,7 +171,7 @@ def _side(runner: str, model: Path) -> Generator[Side]:
 
 @pytest.fixture(scope="module")
 def sides(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Side]]:
-    """The same model with the lean runner and with the genuine one."""
+    """Run the same model with the lean runner and with the genuine one."""
     model = write_model(tmp_path_factory.mktemp("models"), "seen", MODEL)
     with _side("lean", model) as lean, _side("genuine", model) as genuine:
         yield [lean, genuine]
@@ -254,6 +265,34 @@ def _details(side: Side, how: str) -> tuple[int, str, str]:
     assert response.status.code == StatusCode.RUNNER_PROCESSING_FAILED
     details = re.sub(r"Replica [0-9a-f]{8}", "Replica #", response.status.details)
     return response.status.code, response.status.description, details
+
+
+def test_a_model_takes_as_many_requests_at_once(sides: list[Side]) -> None:
+    counts: list[dict[str, float]] = []
+    for side in sides:
+        side.emulator.deploy(MODELS / "slow", max_replicas=1)
+        request = inference_request("slow", seconds=1.5)
+        calls = [
+            threading.Thread(target=side.client.call, args=("PostModelOutputs", request), kwargs={"timeout": 60})
+            for _ in range(24)
+        ]
+        for each in calls:
+            each.start()
+        for each in calls:
+            each.join()
+        response = side.client.call("PostModelOutputs", inference_request("slow", "counts"))
+        counts.append(dict(response.outputs[0].data.struct_value))
+    assert [each["most_running"] for each in counts] == [16, 16]
+
+
+def test_a_model_is_told_of_a_client_that_goes_away(sides: list[Side]) -> None:
+    for side in sides:
+        side.emulator.deploy(MODELS / "aborting", max_replicas=1)
+        call = side.client.generate(inference_request("aborting", "generate", chunks=200))
+        next(call)
+        call.cancel()
+        finished = inference_request("aborting", "finished_items")
+        wait_for(lambda: side.client.call("PostModelOutputs", finished).outputs[0].data.int_value == 1)  # noqa: B023
 
 
 def test_functions_of_atexit_do_not_run(sides: list[Side]) -> None:

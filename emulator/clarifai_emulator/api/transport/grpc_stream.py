@@ -31,6 +31,8 @@ _PREFIX = struct.Struct(">BI")
 _MESSAGES_AHEAD = 16
 # And how many bytes they may have: an upload comes in messages of 127 MiB.
 _BYTES_AHEAD = 16 * 1024 * 1024
+# The pieces of a message of this size are put together once it is whole, not as they come.
+_LARGE = 64 * 1024
 # A message of this size is given to who asks for it in pieces.
 _LONG = 1024 * 1024
 _BROKEN_OFF = "The request ended in the middle of a message."
@@ -88,6 +90,25 @@ class LongMessage:
         return rest
 
 
+class _Gathered:
+    """Keeps the pieces of a message that is large and still coming, until they are put together, once."""
+
+    __slots__ = ("flag", "missing", "pieces", "size")
+
+    def __init__(self, flag: int, size: int) -> None:
+        self.flag = flag
+        self.size = size
+        self.missing = size
+        self.pieces: list[bytes] = []
+
+    def feed(self, data: bytes) -> bytes:
+        """Add what has come; return what belongs to the message after it."""
+        own, rest = (data, b"") if len(data) <= self.missing else (data[: self.missing], data[self.missing :])
+        self.pieces.append(own)
+        self.missing -= len(own)
+        return rest
+
+
 class GrpcStream:
     """Serves one call, from the server's side. ``max_bytes``: the largest message in either direction."""
 
@@ -108,6 +129,7 @@ class GrpcStream:
         self._coming: LongMessage | None = None
         self._waiting_bytes = 0
         self._partial = bytearray()
+        self._gathered: _Gathered | None = None
         self._refused = False
         self._unacknowledged = 0
         self._ended = False
@@ -130,6 +152,11 @@ class GrpcStream:
     async def read_begun(self) -> bytes | LongMessage | None:
         """Return the next message as ``read`` does, but a long one as soon as it begins to come."""
         self._in_pieces = True
+        gathered, self._gathered = self._gathered, None
+        if gathered is not None and gathered.flag:
+            self._gathered = gathered  # it can be unpacked as a whole only
+        elif gathered is not None:
+            self._begin_long(gathered.size, b"".join(gathered.pieces))
         return await self._next()
 
     async def _next(self) -> bytes | LongMessage | None:
@@ -217,6 +244,8 @@ class GrpcStream:
         self._unacknowledged += size
         if self._coming is not None:
             data = self._feed(self._coming, data)
+        elif self._gathered is not None:
+            data = self._gather(self._gathered, data)
         if self._refused:
             pass  # the rest of a message that is too large
         elif (
@@ -234,13 +263,14 @@ class GrpcStream:
     def receive_end(self) -> None:
         """Note that the client says no more."""
         self._ended = True
-        if self._partial:
+        if self._partial or self._gathered is not None:
             self._messages.append(TransportError("INTERNAL", _BROKEN_OFF))
         self._wake()
 
     def break_off(self, error: TransportError) -> None:
         """Note that the rest of the request will not come, and what the client is told of it."""
         self._partial.clear()
+        self._gathered = None
         self._messages.append(error)
         self.receive_end()
 
@@ -262,19 +292,33 @@ class GrpcStream:
                 )
                 return
             if len(self._partial) < 5 + size:
-                if self._in_pieces and size >= _LONG and not flag:
-                    self._begin_long(size)
+                if size >= _LARGE:
+                    self._begin_large(flag, size)
                 return
             message = bytes(memoryview(self._partial)[5 : 5 + size])
             del self._partial[: 5 + size]
             self._take(flag, message)
 
-    def _begin_long(self, size: int) -> None:
-        self._coming = LongMessage(self, size)
-        self._messages.append(self._coming)
+    def _begin_large(self, flag: int, size: int) -> None:
         begun = bytes(memoryview(self._partial)[5:])
         self._partial.clear()
+        if self._in_pieces and size >= _LONG and not flag:
+            self._begin_long(size, begun)
+        else:
+            self._gathered = _Gathered(flag, size)
+            self._gathered.feed(begun)
+
+    def _begin_long(self, size: int, begun: bytes) -> None:
+        self._coming = LongMessage(self, size)
+        self._messages.append(self._coming)
         self._feed(self._coming, begun)
+
+    def _gather(self, gathered: _Gathered, data: bytes) -> bytes:
+        rest = gathered.feed(data)
+        if not gathered.missing:
+            self._gathered = None
+            self._take(gathered.flag, b"".join(gathered.pieces))
+        return rest
 
     def _take(self, flag: int, message: bytes) -> None:
         taken = self._unpacked(flag, message) if flag else message

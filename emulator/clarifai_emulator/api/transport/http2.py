@@ -35,6 +35,8 @@ _NO_HTTP = b"Only gRPC is spoken at this address: content-type must be applicati
 _SILENT_SECONDS = 20
 _ASK_EVERY_SECONDS = 5
 _QUESTIONS = 3
+# Of a large message, so much is given to the socket together: its reader need not wait for all of it.
+_WRITTEN_AT_ONCE = 256 * 1024
 # How long a client that floods finds nobody at its connection.
 _SHUT_OUT_SECONDS = 1.0
 # The frames that may wait for a client that reads nothing, and has not to be waited for when they are sent.
@@ -341,7 +343,7 @@ class Connection(asyncio.Protocol):
             await self._may_write.wait()
 
     async def _send_piece(self, stream_id: int, rest: memoryview, *, end: bool) -> None:
-        session = self._session
+        session, unsent = self._session, 0
         while session.is_open(stream_id):
             if not self._may_write.is_set():
                 await self._may_write.wait()
@@ -354,7 +356,10 @@ class Connection(asyncio.Protocol):
             if size > 0:
                 session.send_data(stream_id, rest[:size])
                 rest = rest[size:]
-                self.flush()
+                unsent += size
+                if unsent >= _WRITTEN_AT_ONCE:
+                    self.flush()
+                    unsent = 0
             else:
                 self.flush()
                 self._short[stream_id] = self._loop.create_future()

@@ -340,7 +340,7 @@ class _Call:
             return
         from clarifai_emulator.contracts.values.python_values import check_arguments
 
-        for finding in check_arguments(_alone(self._method.signature, name), {name: value}):
+        for finding in check_arguments(alone(self._method.signature, name), {name: value}):
             yield self._placed(finding, node, name)
 
     def _parts(self, name: str, node: ast.expr) -> Iterator[Finding]:
@@ -443,7 +443,7 @@ def declared(method: Method, parameter: str) -> Location | None:
     return method.parameters.get(parameter) or method.location
 
 
-def _alone(signature: Any, name: str) -> Any:
+def alone(signature: Any, name: str) -> Any:
     """Return the signature with this one parameter, its iterator left aside: for one value of it."""
     alone = type(signature)(name=signature.name, method_type=signature.method_type)
     for field_ in signature.input_fields:

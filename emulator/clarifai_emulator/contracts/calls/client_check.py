@@ -13,29 +13,27 @@ for finding in report.findings: ...
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import json
 import os
 import re
+import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from clarifai_emulator.contracts.calls.call_targets import GivenAddresses, GivenModel, NotAnAddress, read_address
-from clarifai_emulator.contracts.calls.client_project import ClientProject, File
+from clarifai_emulator.contracts.calls.client_project import MOST_AT_ONCE, ClientProject, File
 from clarifai_emulator.contracts.calls.given_models import (
     KnownModel,
-    call_record,
     content_digest,
-    finding_record,
-    read_call,
-    read_finding,
     read_models,
     unreadable_model,
 )
+from clarifai_emulator.contracts.calls.kept_results import FileResult, KeptResults
 from clarifai_emulator.contracts.calls.type_checker import checker_command
 from clarifai_emulator.contracts.calls.unread_clients import unread_files
 from clarifai_emulator.contracts.reports.judged_report import Result
@@ -50,7 +48,6 @@ _MARK = b"clarifai"
 # Of files that have to do with the platform: those that use the SDK, and those that send requests in other ways.
 _MARKS = (_MARK, b"CLARIFAI", b"Clarifai", b"/v2/ext/")
 _URL = re.compile(rb"https?://[\w.\-:]+/[^\s\"'\\]+/models/[^\s\"'\\)]+")
-_RESULTS = "results.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,9 +124,8 @@ def check_calls(
     try:
         # Models are read by other processes: time to parse the clients, unless they may not have to be. In this
         # thread, which Ctrl-C interrupts: those processes and their folders go with it.
-        folder = _own_folder(cache, project, [each.directory for each in models]) if cache is not None else None
-        is_needed = folder is None or not (folder / _RESULTS).exists()
-        parsing = pool.submit(project.parse, _MARK) if is_needed else None
+        kept = KeptResults(_own_folder(cache, project, [each.directory for each in models]))
+        parsing = pool.submit(project.parse, _MARK) if not kept.are_there else None
         known = read_models(models, cache, static=static)
         if parsing is not None:
             parsing.result()
@@ -139,16 +135,18 @@ def check_calls(
 
 
 def check_known(
-    paths: Sequence[Path],
+    clients: Sequence[Path] | ClientProject,
     known: Sequence[KnownModel],
     *,
     cache: Path | None = None,
     packages: Sequence[Path] = (),
     progress: Callable[[str], None] = lambda _: None,
 ) -> CallReport:
-    """Check client files as ``check_calls`` does, against models whose methods are known."""
+    """Check client files as ``check_calls`` does, against models whose methods are known. ``clients``: their paths,
+    or the files as another check has read them."""
     began = time.perf_counter()
-    return _checked(ClientProject(paths), known, cache, packages, progress, began)
+    project = clients if isinstance(clients, ClientProject) else ClientProject(clients)
+    return _checked(project, known, cache, packages, progress, began)
 
 
 def _checked(
@@ -159,14 +157,10 @@ def _checked(
     progress: Callable[[str], None],
     began: float,
 ) -> CallReport:
-    if cache is None:
-        import tempfile
-
-        with tempfile.TemporaryDirectory(prefix="clarifai-check-") as folder:
-            done = _Check(project, known, Path(folder), packages, progress).run()
-    else:
-        folder = _own_folder(cache, project, [each.directory for each in known])
-        done = _Check(project, known, folder, packages, progress).run()
+    folder = _own_folder(cache, project, [each.directory for each in known])
+    # Copies are of this run alone: those of another one would be found by its imports.
+    with tempfile.TemporaryDirectory(prefix="clarifai-check-") as work:
+        done = _Check(project, known, Path(work), folder, packages, progress).run()
     return CallReport(
         findings=_once([*_unreadable(known), *unread_files(project), *done.findings]),
         files=tuple(file.path for file in (*project.files, *project.foreign_with(_MARKS)) if not file.is_written),
@@ -190,13 +184,16 @@ class _Check:
         self,
         project: ClientProject,
         models: Sequence[KnownModel],
-        folder: Path,
+        work: Path,
+        cache: Path | None,
         packages: Sequence[Path],
         progress: Callable[[str], None],
     ) -> None:
         self._project = project
         self._models = models
-        self._folder = folder
+        self._work = work
+        self._cache = cache
+        self._kept = KeptResults(cache)
         self._packages = packages
         self._progress = progress
         unreadable = [index for index, each in enumerate(models) if not each.methods]
@@ -210,43 +207,65 @@ class _Check:
         files = [file for file in self._project.files if file.path in concerned]
         foreign = self._project.foreign_with(_MARKS)
         keys = self._project.keys(salt)
-        kept = self._kept()
+        kept = self._kept.read({str(path): key for path, key in keys.items()})
+        groups = self._fresh_groups(files, kept)
+        python = [file for group in groups for file in group]
+        fresh = {*python, *(file for file in foreign if str(file.path) not in kept)}
         every = [*files, *foreign]
-        fresh = [file for file in every if kept.get(str(file.path), {}).get("key") != keys[file.path]]
-        results = {str(file.path): kept[str(file.path)] for file in every if file not in fresh} if kept else {}
+        results = {str(file.path): kept[str(file.path)] for file in every if file not in fresh}
         if fresh:
-            from clarifai_emulator.contracts.calls.judge import Typing, judge_files
-            from clarifai_emulator.contracts.endpoints.endpoint_check import EndpointCheck
-            from clarifai_emulator.contracts.endpoints.endpoint_words import may_ask
-
             self._progress(f"checking {len(fresh)} of {len(every)} files that use the platform")
-            python = [file for file in fresh if file not in foreign]
-            judged = judge_files(
-                self._project,
-                python,
-                self._models,
-                self._targets,
-                Typing(urls, salt, self._folder, self._packages, surface),
-            )
-            endpoints = EndpointCheck(self._models, self._project, self._project.definitions)
-            every_python = self._project.with_imported(python)
-            asking = self._project.with_importers(each for each in every_python if may_ask(each, self._project))
-            for file in fresh:
-                findings, calls = judged.get(file.path, ([], []))
-                is_asking = file.path in asking or file in foreign
-                asked, requests = endpoints.check(file) if is_asking else ([], [])
-                results[str(file.path)] = {
-                    "key": keys[file.path],
-                    "findings": [finding_record(each) for each in (*findings, *asked)],
-                    "calls": [call_record(each) for each in merged_calls([*calls, *requests])],
-                }
-            (self._folder / _RESULTS).write_text(json.dumps(results))
-        records = [results[str(file.path)] for file in every]
-        calls = tuple(read_call(each) for record in records for each in record["calls"])
-        findings = [read_finding(each) for record in records for each in record["findings"]]
+            for file, findings, calls in self._judge(groups, fresh - {*python}, (urls, salt, surface)):
+                merged = tuple(merged_calls(calls))
+                results[str(file.path)] = FileResult(keys[file.path], tuple(findings), merged)
+            self._kept.write(results)
+        ordered = [results[str(file.path)] for file in every]
+        calls = tuple(call for each in ordered for call in each.calls)
+        findings = [finding for each in ordered for finding in each.findings]
         # The reason why a call is not checked may stand in a file that was not asked about.
         reasons = [finding for call in calls for finding in call.findings]
         return _Done((*findings, *reasons), calls, len(every) - len(fresh))
+
+    def _fresh_groups(self, files: Sequence[File], kept: Mapping[str, FileResult]) -> list[list[File]]:
+        """Return the files of each group in which something has to be checked: what is said of one may come from
+        any other of them."""
+        groups: dict[int, list[File]] = {}
+        for file in files:
+            groups.setdefault(id(self._project.groups[file.path]), []).append(file)
+        return [group for group in groups.values() if any(str(file.path) not in kept for file in group)]
+
+    def _judge(
+        self,
+        groups: Sequence[Sequence[File]],
+        foreign: Iterable[File],
+        types: tuple[Mapping[str, int], str, SdkSurface],
+    ) -> Iterator[tuple[File, Sequence[Finding], Sequence[ClientCall]]]:
+        """Yield what is found in each file, and its calls. Of many files, some are held in memory at a time.
+        ``types``: addresses, salt and surface, as ``Typing`` has them."""
+        from clarifai_emulator.contracts.calls.judge import Typing, judge_files
+        from clarifai_emulator.contracts.endpoints.endpoint_check import EndpointCheck
+        from clarifai_emulator.contracts.endpoints.endpoint_words import may_ask
+
+        project = self._project
+        urls, salt, surface = types
+        typing = Typing(urls, salt, self._work, self._cache, self._packages, surface)
+        endpoints = EndpointCheck(self._models, project, project.definitions)
+        every = project.with_imported(file for group in groups for file in group)
+        asking = project.with_importers(file for file in every if may_ask(file, project))
+        portions = list(_portions(groups))
+        for several in portions:
+            judged = judge_files(project, several, self._models, self._targets, typing)
+            for file in (file for group in several for file in group):
+                findings, calls = judged.get(file.path, ([], []))
+                asked, requests = endpoints.check(file) if file.path in asking else ([], [])
+                yield file, [*findings, *asked], [*calls, *requests]
+            if len(portions) > 1:
+                for file in project.with_imported(file for group in several for file in group):
+                    file.release()
+                del judged
+                gc.collect()
+        for file in foreign:
+            yield file, *endpoints.check(file)
 
     def _urls(self) -> dict[str, int]:
         """Return every address of a given model as it is written in the clients."""
@@ -267,11 +286,19 @@ class _Check:
         parts += [f"{each.path} {each.digest}" for each in self._project.definitions]
         return hashlib.sha256("\n".join(parts).encode(errors="surrogateescape")).hexdigest()
 
-    def _kept(self) -> dict[str, Any]:
-        try:
-            return json.loads((self._folder / _RESULTS).read_text())
-        except (OSError, ValueError):
-            return {}
+
+def _portions(groups: Sequence[Sequence[File]]) -> Iterator[list[Sequence[File]]]:
+    """Divide the groups into portions of some number of files."""
+    several: list[Sequence[File]] = []
+    size = 0
+    for group in groups:
+        if several and size + len(group) > MOST_AT_ONCE:
+            yield several
+            several, size = [], 0
+        several.append(group)
+        size += len(group)
+    if several:
+        yield several
 
 
 def _once(findings: Sequence[Finding]) -> tuple[Finding, ...]:
@@ -292,15 +319,18 @@ def _programs() -> list[str]:
     return [f"{path} {stat.st_size} {stat.st_mtime_ns}" for path, stat in stats]
 
 
-def _own_folder(cache: Path, project: ClientProject, models: Sequence[Path]) -> Path:
-    """Return a folder of this question's own: the same paths and the same models, whatever is in them."""
+def _own_folder(cache: Path | None, project: ClientProject, models: Sequence[Path]) -> Path | None:
+    """Return a folder of this question's own: the same paths and the same models, whatever is in them. ``None``
+    where nothing can be kept."""
+    if cache is None:
+        return None
     names = [*map(str, project.given), *(str(each.resolve()) for each in models)]
-    folder = Path(
-        os.path.abspath(cache),
-        "calls",
-        hashlib.sha256("\n".join(names).encode(errors="surrogateescape")).hexdigest()[:20],
-    )
-    folder.mkdir(parents=True, exist_ok=True)
+    digest = hashlib.sha256("\n".join(names).encode(errors="surrogateescape")).hexdigest()
+    folder = Path(os.path.abspath(cache), "calls", digest[:20])
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:  # a full disk, a folder of another user
+        return None
     return folder
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import itertools
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -34,6 +35,9 @@ _IMPORT = re.compile(
     re.MULTILINE,
 )
 _NAME = re.compile(rb"\w+")
+# Files that are held in memory with their syntax trees at the same time, some 200 KiB each, unless more of them
+# import one another.
+MOST_AT_ONCE = 1000
 # The command that sends requests, in files that hold commands among other things.
 _SENDING = b"curl"
 
@@ -98,6 +102,10 @@ class File:
         if isinstance(self._source, UnreadableClient):
             raise self._source.with_traceback(None)
         return self._source
+
+    def release(self) -> None:
+        """Forget the syntax tree, and all that was made of it; it is made anew for who asks again."""
+        self._source = None
 
     def require_text(self) -> None:
         """Raise ``UnreadableClient`` for a Python file that is not text: who it concerns, cannot be seen."""
@@ -306,15 +314,16 @@ class ClientProject:
         return [file for file in self.foreign if any(mark in file.content for mark in marks)]
 
     def parse(self, mark: bytes) -> None:
-        """Parse the files that are likely to be asked for."""
-        for file in self.files:
-            if mark in file.content:
-                with contextlib.suppress(UnreadableClient):
-                    _ = file.source.nodes
+        """Parse the files that are likely to be asked for first."""
+        named = (file for file in self.files if mark in file.content)
+        for file in itertools.islice(named, MOST_AT_ONCE):
+            with contextlib.suppress(UnreadableClient):
+                _ = file.source.nodes
 
-    def keys(self, salt: str) -> Mapping[Path, str]:
-        """Return for each file a hash of all that its findings come from: ``salt``, and the files that it imports
-        or that import it, themselves or through others: a model may come to it from any of them."""
+    @cached_property
+    def groups(self) -> Mapping[Path, Sequence[File]]:
+        """Return for each file the files that a model may pass between it and: those that import one another,
+        themselves or through others, and can give one another values."""
         groups = _Groups()
         every = self.with_imported(self.files)
         for file in every:
@@ -324,13 +333,19 @@ class ClientProject:
         members: dict[str, list[File]] = {}
         for file in every:
             members.setdefault(groups.first(str(file.path)), []).append(file)
-        hashes: dict[str, str] = {}
-        for first, files in members.items():
-            digest = hashlib.sha256(salt.encode())
-            for each in sorted(self.with_imported(files), key=lambda one: str(one.path)):
-                digest.update(f"{each.path}\0{each.digest}\n".encode(errors="surrogateescape"))
-            hashes[first] = digest.hexdigest()
-        result = {file.path: hashes[groups.first(str(file.path))] for file in self.files}
+        return {file.path: several for several in members.values() for file in several}
+
+    def keys(self, salt: str) -> Mapping[Path, str]:
+        """Return for each file a hash of all that its findings come from: ``salt``, the files of its group, and
+        what they import."""
+        hashes: dict[int, str] = {}
+        for files in self.groups.values():
+            if id(files) not in hashes:
+                digest = hashlib.sha256(salt.encode())
+                for each in sorted(self.with_imported(files), key=lambda one: str(one.path)):
+                    digest.update(f"{each.path}\0{each.digest}\n".encode(errors="surrogateescape"))
+                hashes[id(files)] = digest.hexdigest()
+        result = {file.path: hashes[id(self.groups[file.path])] for file in self.files}
         for file in self.foreign:
             result[file.path] = hashlib.sha256(
                 f"{salt}{file.path}\0{file.digest}".encode(errors="surrogateescape")

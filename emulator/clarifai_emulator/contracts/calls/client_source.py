@@ -186,6 +186,8 @@ class Source:
     def written(self) -> Iterator[tuple[WrittenFile, Cells]]:
         """Yield the Python files that cells write, and the programs that cells are, with their text."""
         for each in self._cells.written if self._cells is not None and not self._is_written else ():
+            if each.name and not each.name.endswith(".py"):
+                continue
             yield each, Cells.of_written(each, self._cells.originals if self._cells is not None else {})
 
     def start(self, node: ast.expr | ast.stmt | ast.keyword | ast.arg) -> Position:

@@ -9,13 +9,14 @@ import json
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from clarifai_grpc.grpc.api.resources_pb2 import MethodSignature
 
 from clarifai_emulator.contracts.calls.call_targets import Address, GivenModel, NotAnAddress, read_address
+from clarifai_emulator.contracts.calls.notebook_models import NoWrittenModel, is_notebook, written_model
 from clarifai_emulator.contracts.rules import found
 from clarifai_emulator.contracts.rules.client_call import ClientCall
 from clarifai_emulator.contracts.rules.finding import Edit, Finding, Location
@@ -56,7 +57,8 @@ class KnownModel:
 def unreadable_model(model: KnownModel) -> Finding:
     """Report a model of which nothing could be read, so that its calls are not checked."""
     message = f"No method of model '{model.name}' could be read, so calls of it are not checked."
-    return found("unreadable-model", message, Location(model.directory), model=model.name)
+    hint = "Mend what is found in its cells." if is_notebook(model.directory) else None
+    return found("unreadable-model", message, Location(model.directory), model=model.name, hint=hint)
 
 
 def read_models(given: Sequence[GivenModel], cache: Path | None, *, static: bool = False) -> list[KnownModel]:
@@ -66,6 +68,9 @@ def read_models(given: Sequence[GivenModel], cache: Path | None, *, static: bool
     records: dict[int, dict[str, Any]] = {}
     missing: list[tuple[int, Path, str]] = []
     for index, each in enumerate(given):
+        if is_notebook(each.directory):
+            records[index] = _written_record(each.directory, static)
+            continue
         digest = _digest(each.directory, static)
         record = _load(cache, digest)
         if record is None:
@@ -84,8 +89,38 @@ def read_models(given: Sequence[GivenModel], cache: Path | None, *, static: bool
     return [_known(each, records[index]) for index, each in enumerate(given)]
 
 
+def _written_record(notebook: Path, static: bool) -> dict[str, Any]:
+    """Read the model that a notebook writes; its methods are declared in cells."""
+    from clarifai_emulator.contracts.signatures.read_signatures import read_signatures
+
+    try:
+        written = written_model(notebook)
+    except NoWrittenModel as problem:
+        raise _unusable([f"{notebook} {problem}"]) from None
+    with written.directory() as root:
+        contract = read_signatures(root, static=static)
+    methods = [
+        replace(
+            each,
+            location=written.located(each.location, root),
+            parameters={
+                name: place
+                for name, where in each.parameters.items()
+                if (place := written.located(where, root)) is not None
+            },
+        )
+        for each in contract.methods
+    ]
+    findings = [written.told(each, root) for each in contract.findings]
+    return _record(replace(contract, methods=tuple(methods), findings=tuple(findings)))
+
+
+def _unusable(problems: Sequence[str]) -> ConfigError:
+    return ConfigError("The models cannot be used:", problems, hint="Write --model DIR or --model DIR=URL.")
+
+
 def _require(given: Sequence[GivenModel]) -> None:
-    problems = [_missing(each.directory) for each in given if not each.directory.expanduser().is_dir()]
+    problems = [_missing(each.directory) for each in given if not _is_there(each.directory)]
     for each in given:
         if each.address:
             try:
@@ -95,7 +130,11 @@ def _require(given: Sequence[GivenModel]) -> None:
     if sum(each.address == "*" for each in given) > 1:
         problems.append("only one model can have the address '*'")
     if problems:
-        raise ConfigError("The models cannot be used:", problems, hint="Write --model DIR or --model DIR=URL.")
+        raise _unusable(problems)
+
+
+def _is_there(directory: Path) -> bool:
+    return directory.expanduser().is_dir() or is_notebook(directory)
 
 
 def _missing(directory: Path) -> str:
@@ -227,6 +266,8 @@ def _digest(directory: Path, static: bool) -> str:
 
 def content_digest(directory: Path) -> str:
     """Return a hash of everything in a model directory that a contract is read from."""
+    if is_notebook(directory):
+        return hashlib.sha256(directory.read_bytes()).hexdigest()
     digest = hashlib.sha256()
     for path in _files(directory):
         digest.update(f"{path.relative_to(directory)}\0".encode(errors="surrogateescape"))

@@ -20,10 +20,11 @@ from clarifai_emulator.contracts.calls.client_project import ClientProject, File
 from clarifai_emulator.contracts.calls.client_reading import UnreadableClient
 from clarifai_emulator.contracts.calls.client_source import Source
 from clarifai_emulator.contracts.calls.constants import Evaluator
-from clarifai_emulator.contracts.calls.flow.held_models import HeldModels, May
+from clarifai_emulator.contracts.calls.flow.held_models import HeldModels
 from clarifai_emulator.contracts.calls.flow.model_flow import ModelFlow
 from clarifai_emulator.contracts.calls.given_models import KnownModel
 from clarifai_emulator.contracts.calls.judged_file import Judged, JudgedFile
+from clarifai_emulator.contracts.calls.kept_types import KeptTypes
 from clarifai_emulator.contracts.calls.sdk_function_calls import SdkCalls, gives_messages, is_used_as_value
 from clarifai_emulator.contracts.calls.translate import Translator
 from clarifai_emulator.contracts.calls.type_checker import CheckerRun, Diagnostic
@@ -45,70 +46,120 @@ _LONGEST_NAME = 255  # bytes, on every file system in use
 
 @dataclass(frozen=True, slots=True)
 class Typing:
-    """The parts that types are made of, and where: ``salt`` changes with the models and their addresses."""
+    """The parts that types are made of. ``salt`` changes with the models and their addresses; ``folder`` is where
+    the copies are written, and nothing else is; ``cache``: where types may be kept."""
 
     urls: Mapping[str, int]
     salt: str
     folder: Path
+    cache: Path | None
     packages: Sequence[Path]
     surface: SdkSurface
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
+class _ReadFile:
+    """A file that was read. ``built``: the places in it that build a model by the SDK's own name for it."""
+
+    file: File
+    source: Source
+    evaluator: Evaluator
+    built: Sequence[Built]
+
+
+@dataclass(frozen=True, slots=True)
 class _Client:
     """A file on its way: read, copied, understood."""
 
     file: File
     source: Source
     evaluator: Evaluator
-    built: list[Built]
+    built: Sequence[Built]
     copy: Path
+    held: HeldModels
 
 
 def judge_files(
     project: ClientProject,
-    files: Sequence[File],
+    groups: Iterable[Sequence[File]],
     models: Sequence[KnownModel],
     targets: GivenAddresses,
     typing: Typing,
 ) -> dict[Path, Judged]:
-    """Judge each file: find what is wrong, and the calls that were understood."""
-    result: dict[Path, Judged] = {}
-    clients: dict[Path, _Client] = {}
-    for each in project.with_imported(files):
-        try:
-            clients[each.path] = _read(project, each, targets, typing.folder)
-        except UnreadableClient as problem:
-            if each in files:
-                result[each.path] = ([unread_file(each, problem)], [])
-    every = list(clients.values())
-    flow = ModelFlow(
-        [each.source for each in every],
-        project,
-        targets,
-        {built.call: built for each in every for built in each.built},
-        {each.source: each.evaluator for each in every},
-        typing.surface.model_attributes,
-    )
-    held = HeldModels(flow)
+    """Judge each file: find what is wrong, and the calls that were understood. ``groups``: files between which a
+    model may pass (``ClientProject.groups``); what is said of a file depends on nothing outside its group and what
+    that imports."""
     methods = {str(one.signature.name) for each in models for one in each.methods}
-    for each in every:
-        _write(each.copy, typed_copy(each.source, each.built, held, methods))
-        each.built += flow.more_built.get(each.source, ())
-    wanted = [clients[each.path] for each in files if each.path in clients]
+    reading = _Reading(project, targets, typing, methods)
+    wanted = [client for group in groups for client in reading.clients(group)]
+    result = dict(reading.unread)
     if wanted:
         stubs = [StubModel(each.name, [one.signature for one in each.methods], each.address) for each in models]
-        judge = _Judge(models, methods, _runs(project, stubs, typing), held, typing.surface)
+        judge = _Judge(models, methods, _runs(project, stubs, typing), typing.surface)
         result.update(judge.judge(wanted))
     return result
 
 
-def _read(project: ClientProject, file: File, targets: GivenAddresses, folder: Path) -> _Client:
-    source = file.source
-    _ = source.nodes
-    evaluator = Evaluator(source, project)
-    built = list(targets.built(source, project, evaluator))
-    return _Client(file, source, evaluator, built, _copy_of(folder, file.path))
+class _Reading:
+    """Reads files, follows the models through each group of them, and writes the copies for the type checker.
+    ``unread``: the files that cannot be read, with what is said of them."""
+
+    def __init__(
+        self, project: ClientProject, targets: GivenAddresses, typing: Typing, methods: Collection[str]
+    ) -> None:
+        self.unread: dict[Path, Judged] = {}
+        self._project = project
+        self._targets = targets
+        self._typing = typing
+        self._methods = methods
+        self._read: dict[Path, _ReadFile | UnreadableClient] = {}
+        self._written: set[Path] = set()
+
+    def clients(self, group: Sequence[File]) -> list[_Client]:
+        """Return the files of a group that can be read, ready to be judged."""
+        read: list[_ReadFile] = []
+        for each in self._project.with_imported(group):
+            found = self._file(each)
+            if not isinstance(found, UnreadableClient):
+                read.append(found)
+            elif each in group:
+                self.unread[each.path] = ([unread_file(each, found)], [])
+        flow = ModelFlow(
+            [each.source for each in read],
+            self._project,
+            self._targets,
+            {built.call: built for each in read for built in each.built},
+            {each.source: each.evaluator for each in read},
+            self._typing.surface.model_attributes,
+        )
+        held, wanted = HeldModels(flow), set(group)
+        clients: list[_Client] = []
+        for each in read:
+            copy = _copy_of(self._typing.folder, each.file.path)
+            # Groups that import the same file follow it in the same way.
+            if copy not in self._written or each.file in wanted:
+                self._written.add(copy)
+                _write(copy, typed_copy(each.source, each.built, held, self._methods))
+            if each.file in wanted:
+                built = [*each.built, *flow.more_built.get(each.source, ())]
+                clients.append(_Client(each.file, each.source, each.evaluator, built, copy, held))
+        order = {file: number for number, file in enumerate(group)}
+        return sorted(clients, key=lambda each: order[each.file])
+
+    def _file(self, file: File) -> _ReadFile | UnreadableClient:
+        if file.path not in self._read:
+            self._read[file.path] = self._read_file(file)
+        return self._read[file.path]
+
+    def _read_file(self, file: File) -> _ReadFile | UnreadableClient:
+        try:
+            source = file.source
+            _ = source.nodes
+        except UnreadableClient as problem:
+            return problem
+        evaluator = Evaluator(source, self._project)
+        built = list(self._targets.built(source, self._project, evaluator))
+        return _ReadFile(file, source, evaluator, built)
 
 
 def _copy_of(folder: Path, path: Path) -> Path:
@@ -130,11 +181,10 @@ def _plain(name: str) -> str:
 def _write(path: Path, text: str) -> None:
     content = text.encode()
     try:
-        if path.read_bytes() == content:
-            return
-    except OSError:
+        path.write_bytes(content)
+    except FileNotFoundError:
         path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content)
+        path.write_bytes(content)
 
 
 def _runs(project: ClientProject, stubs: Sequence[StubModel], typing: Typing) -> tuple[CheckerRun, CheckerRun]:
@@ -143,15 +193,13 @@ def _runs(project: ClientProject, stubs: Sequence[StubModel], typing: Typing) ->
     places = list(dict.fromkeys([*typing.packages, *installed]))
     folder = typing.folder
     search = [_copy_of(folder, root) for root in project.roots] + project.roots
-    runs: list[CheckerRun] = []
-    for name, neutral in (("typed", False), ("neutral", True)):
-        mark = folder / name / "made-of"
-        if not mark.is_file() or mark.read_text() != typing.salt:
-            for file, text in checking_stubs(stubs, typing.urls, typing.surface, neutral=neutral).items():
-                _write(folder / name / file, text)
-            mark.write_text(typing.salt)
-        runs.append(CheckerRun(folder, folder / name, search, places))
-    return runs[0], runs[1]
+    kept = KeptTypes(typing.cache, folder, typing.salt)
+
+    def types(name: str, *, neutral: bool) -> Path:
+        return kept.folder(name, lambda: checking_stubs(stubs, typing.urls, typing.surface, neutral=neutral))
+
+    typed, neutral = types("typed", neutral=False), types("neutral", neutral=True)
+    return CheckerRun(folder, typed, search, places), CheckerRun(folder, neutral, search, places)
 
 
 class _Judge:
@@ -160,11 +208,9 @@ class _Judge:
         models: Sequence[KnownModel],
         methods: Collection[str],
         runs: tuple[CheckerRun, CheckerRun],
-        held: HeldModels,
         surface: SdkSurface,
     ) -> None:
         self._models = models
-        self._held = held
         self._surface = surface
         self._typed, self._neutral = runs
         self._names = [each.name for each in models]
@@ -189,30 +235,22 @@ class _Judge:
         method = self._method(model, name)
         return kind_of(method.signature) if method is not None else ""
 
-    def _model_of(self, node: ast.expr) -> int | None:
-        held = self._held.sure(node)
-        return held.of if held is not None and isinstance(held.of, int) else None
-
-    def _is_reported(self, node: ast.expr) -> bool:
-        """Tell whether the object of a method call was said to be unknown where it is built."""
-        return self._held.may(node) is May.REPORTED
-
     def _names_of(self, model: int) -> list[str]:
         return [str(each.signature.name) for each in self._models[model].methods]
 
     def _file(self, client: _Client, diagnostics: Sequence[Diagnostic]) -> tuple[JudgedFile, Translator]:
-        source, evaluator = client.source, client.evaluator
+        source, evaluator, held = client.source, client.evaluator, client.held
         seen = understood(source, diagnostics, self._kind)
-        sites = (*seen.sites, *named(source, self._model_of, self._kind, seen))
+        sites = (*seen.sites, *named(source, held.number, self._kind, seen))
         file = JudgedFile(source, [*unread_cells(source), *_unknown_models(source, client.built, seen)])
         building = BuiltModels(source, evaluator, self._surface)
         file.findings += _all(building.check(each) for each in client.built)
         own = SdkCalls(source, evaluator, self._surface, self._models)
-        unresolved = Unresolved(source, self._held, self._methods, self._surface.model_attributes)
+        unresolved = Unresolved(source, held, self._methods, self._surface.model_attributes)
         for each in seen.sdk:
             self._sdk_function(file, each, own, unresolved)
         checked = self._sites(file, sites, own, evaluator)
-        translator = Translator(source, checked, self._names, self._method, self._is_reported)
+        translator = Translator(source, checked, self._names, self._method, held.is_reported)
         said = [each for each in diagnostics if each.kind != "deprecated"]
         for node, finding in translator.findings(said, self._names_of):
             file.say(finding, node)

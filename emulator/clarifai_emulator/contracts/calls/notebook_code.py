@@ -48,8 +48,8 @@ class UnreadCell:
 
 @dataclass(frozen=True, slots=True)
 class WrittenFile:
-    """A Python file that a cell writes, or a Python program that a cell is. ``name``: the path as the cell says
-    it; empty for a program."""
+    """A file that a cell writes, or a Python program that a cell is. ``name``: the path as the cell says it; empty
+    for a program."""
 
     name: str
     lines: tuple[str, ...]
@@ -137,8 +137,6 @@ class _Joined:
         words = magic.arguments.split()
         name = next((each.strip("\"'") for each in reversed(words) if not each.startswith("-")), "")
         is_file = magic.name in _WRITING
-        if is_file and not name.endswith(".py"):
-            return
         body = lines[magic.line + 1 :] or [""]
         places = [LinePlace(cell.number, magic.line + cell.first_line + index) for index in range(1, len(body) + 1)]
         key = name if is_file else f"\0{cell.number} {cell.first_line}"

@@ -11,6 +11,7 @@ import ast
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
+from clarifai_emulator.contracts.calls.arguments import alone, declared
 from clarifai_emulator.contracts.calls.call_sites import CallSite, SdkSite
 from clarifai_emulator.contracts.calls.client_source import Source
 from clarifai_emulator.contracts.calls.constants import Evaluator, UnknownValue
@@ -18,6 +19,7 @@ from clarifai_emulator.contracts.calls.edits import Edits
 from clarifai_emulator.contracts.calls.given_models import KnownModel
 from clarifai_emulator.contracts.rules import found
 from clarifai_emulator.contracts.rules.finding import Finding
+from clarifai_emulator.contracts.rules.rule import Severity
 from clarifai_emulator.contracts.signatures.method import Method
 from clarifai_emulator.contracts.stubs import stub_types
 from clarifai_emulator.contracts.stubs.sdk_surface import OF_ONE_INPUT, SdkParameter, SdkSurface
@@ -202,21 +204,50 @@ class SdkCalls:
         )
 
     def _inference_params(self, node: ast.expr, method: Method, model: str) -> Iterator[Finding]:
-        names = [str(each.name) for each in method.signature.input_fields]
+        """Yield what is wrong with the names and values. Runners hand them to models that answer messages only: a
+        method gets its defaults."""
+        name = str(method.signature.name)
+        fields = {str(each.name): each for each in method.signature.input_fields}
         source = self._evaluator.once(node) if isinstance(node, ast.Name) else node
+        unread: list[str] = []
         for key, value in _pairs(source):
-            if key in names:
-                continue
-            guess = did_you_mean(key, names, lead=" ")
+            at = value if source is node else node
+            about: dict[str, Any] = {"model": model, "method": name, "declared": declared(method, key)}
+            wrong = list(self._misfits(key, value, method)) if key in fields else []
+            for each in wrong:
+                yield self._say(each.rule, f"inference_params: {each.message}", at, **about)
+            if key not in fields:
+                guess = did_you_mean(key, fields, lead=" ")
+                message = (
+                    f"inference_params gives '{key}', which {name}() of model '{model}' does not have: it is "
+                    f"ignored.{guess}"
+                )
+                yield self._say("ignored-argument", message, at, **about)
+            elif not wrong:
+                unread.append(key)
+        if unread:
+            given = ", ".join(f"'{each}'" for each in unread)
             yield self._say(
                 "ignored-argument",
-                f"inference_params gives '{key}', which {method.signature.name}() of model '{model}' does not "
-                f"have: it is ignored.{guess}",
-                value if source is node else node,
+                f"inference_params gives {given}, and a runner hands them to no method: {name}() of model "
+                f"'{model}' gets its defaults.",
+                node,
+                f"Call model.{name}(…) with its own arguments.",
+                severity=Severity.WARNING,
                 model=model,
-                method=str(method.signature.name),
+                method=name,
                 declared=method.location,
             )
+
+    def _misfits(self, name: str, node: ast.expr, method: Method) -> Iterator[Finding]:
+        """Yield what is wrong with a value for this parameter of the method, as far as the value is known."""
+        try:
+            value = self._evaluator.value(node)
+        except UnknownValue:
+            return
+        from clarifai_emulator.contracts.values.python_values import check_arguments
+
+        yield from check_arguments(alone(method.signature, name), {name: value})
 
     def _value(self, node: ast.expr | None) -> Any:
         """Return the value of an argument; ``None`` where it is not known, or not given."""

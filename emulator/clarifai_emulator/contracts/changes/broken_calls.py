@@ -43,7 +43,8 @@ def find_broken_calls(
 ) -> BrokenCalls:
     """Check the clients below ``paths`` with the models as they were and as they are. ``gone``: models that are no
     more. Raises ``ConfigError`` for paths that cannot be used, ``CheckerError`` where the type checker fails."""
-    rounds = [_Round(paths, pairs, gone, cache).run() for pairs in _rounds(compared)]
+    project = ClientProject(paths)
+    rounds = [_Round(project, pairs, gone, cache).run() for pairs in _rounds(compared)]
     findings = {finding: place for each in rounds for finding, place in each.findings.items()}
     return BrokenCalls(findings, max(each.unchecked for each in rounds), rounds[0].report)
 
@@ -102,7 +103,7 @@ def _rounds(compared: Sequence[Pair]) -> list[list[Pair]]:
 
 @dataclass(frozen=True, slots=True)
 class _Round:
-    paths: Sequence[Path]
+    project: ClientProject
     pairs: Sequence[Pair]
     gone: Sequence[Promise]
     cache: Path | None
@@ -129,7 +130,7 @@ class _Round:
         return BrokenCalls(findings, len(unchecked), after)
 
     def _check(self, known: Sequence[KnownModel]) -> CallReport:
-        return check_known(self.paths, known, cache=self.cache)
+        return check_known(self.project, known, cache=self.cache)
 
     def _gone(self, finding: Finding) -> Finding:
         names = ", ".join(each.name for each in self.gone)

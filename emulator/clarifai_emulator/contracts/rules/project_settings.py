@@ -36,8 +36,8 @@ class ProjectSettings:
 def split_model(text: str, folder: Path = Path()) -> tuple[str, str]:
     """Return the directory and the address of a model that is given as ``DIR`` or ``DIR=ADDRESS``; the address is
     empty where none is given. ``folder``: what the directory is relative to."""
-    # A directory may have "=" in its name; an address has none.
-    directory, _, address = (text, "", "") if (folder / text).is_dir() else text.rpartition("=")
+    # A directory, or a notebook, may have "=" in its name; an address has none.
+    directory, _, address = (text, "", "") if (folder / text).exists() else text.rpartition("=")
     return (directory, address) if directory else (address, "")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gzip
+import random
 import socket
 import struct
 import time
@@ -17,7 +18,7 @@ import grpc
 import grpc.aio
 import pytest
 
-from clarifai_emulator.api.transport.grpc_stream import GrpcStream
+from clarifai_emulator.api.transport.grpc_stream import GrpcStream, LongMessage
 from clarifai_emulator.api.transport.http2_frames import PREFACE
 from clarifai_emulator.api.transport.port import Port
 from clarifai_emulator.errors import TransportError
@@ -259,9 +260,44 @@ def test_messages_are_found_whatever_pieces_they_come_in(piece: int) -> None:
     assert asyncio.run(read_all()) == [b"first", b"", b"packed", None]
 
 
-def test_a_request_that_ends_in_the_middle_is_an_error_not_an_end() -> None:
-    stream = GrpcStream(Silence(), 1, {}, peer="", max_bytes=100)
-    stream.receive(b"\0\0\0\0\5fir", 8)
+@pytest.mark.parametrize("piece", [1_000, 65_541, 100_000, 300_000])
+def test_large_messages_are_found_whatever_pieces_they_come_in(piece: int) -> None:
+    stream = GrpcStream(Silence(), 1, {"grpc-encoding": "gzip"}, peer="", max_bytes=MIB)
+    first, packed = random.Random(1).randbytes(200_000), gzip.compress(random.Random(2).randbytes(100_000))
+    data = b"\0" + len(first).to_bytes(4, "big") + first + b"\1" + len(packed).to_bytes(4, "big") + packed
+    data += b"\0\0\0\0\4last"
+    for start in range(0, len(data), piece):
+        stream.receive(data[start : start + piece], piece)
+    stream.receive_end()
+
+    async def read_all() -> list[bytes | None]:
+        return [await stream.read() for _ in range(4)]
+
+    assert asyncio.run(read_all()) == [first, gzip.decompress(packed), b"last", None]
+
+
+def test_who_asks_for_pieces_gets_those_of_a_message_that_has_begun_to_come() -> None:
+    stream = GrpcStream(Silence(), 1, {}, peer="", max_bytes=4 * MIB)
+    whole = bytes(range(256)) * (2 * MIB // 256)
+    stream.receive(b"\0" + len(whole).to_bytes(4, "big") + whole[:100_000], 0)
+
+    async def read() -> bytes:
+        begun = await stream.read_begun()
+        assert isinstance(begun, LongMessage)
+        stream.receive(whole[100_000:] + b"\0\0\0\0\4last", 0)
+        read = b""
+        while pieces := await begun.read():
+            read += b"".join(pieces)
+        assert await stream.read_begun() == b"last"
+        return read
+
+    assert asyncio.run(read()) == whole
+
+
+@pytest.mark.parametrize("begun", [b"\0\0\0\0\5fir", b"\0\0\1\0\0fir"])
+def test_a_request_that_ends_in_the_middle_is_an_error_not_an_end(begun: bytes) -> None:
+    stream = GrpcStream(Silence(), 1, {}, peer="", max_bytes=MIB)
+    stream.receive(begun, 8)
     stream.receive_end()
     with pytest.raises(TransportError, match=r"The request ended in the middle of a message\."):
         asyncio.run(stream.read())  # pyright: ignore[reportArgumentType]

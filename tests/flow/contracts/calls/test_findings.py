@@ -171,6 +171,16 @@ SDK = [
     ("types.predict_by_url('x', input_type='image')", None),
     ("hello.predict_by_bytes(b'x', 'text', inference_params={'m': 3})",
      "ignored-argument: inference_params gives 'm', which predict() of model 'hello' does not have: it is ignored."),
+    ("hello.predict_by_bytes(b'x', 'text', inference_params={'n': 2})",
+     "ignored-argument: inference_params gives 'n', and a runner hands them to no method: predict() of model 'hello' gets "
+     "its defaults."),
+    ("hello.predict_by_bytes(b'x', 'text', inference_params={'n': '2'})",
+     "wrong-type: inference_params: predict(): argument 'n' is '2' (str), and int is expected."),
+    ("given = dict(n=True)\nhello.predict_by_url('x', 'text', inference_params=given)",
+     "bool-for-number: inference_params: predict(): argument 'n' is True (bool), and int is expected."),
+    ("import os\nhello.predict_by_bytes(b'x', 'text', inference_params={'n': os.environ['N'], 'prompt': 'y'})",
+     "ignored-argument: inference_params gives 'n', 'prompt', and a runner hands them to no method: predict() of model "
+     "'hello' gets its defaults."),
     ("from clarifai.client.input import Inputs\nhello.predict(inputs=[Inputs.get_text_input('', 'x')], runner_selector=1)",
      "ignored-argument: predict() is given messages: the SDK ignores 'runner_selector' then."),
     ("hello.delete_version()", "sdk-argument: delete_version(): argument 'version_id' is required and not given."),
@@ -262,9 +272,9 @@ RIGHT = [
     "from clarifai.client.input import Inputs\n"
     "answer = hello.predict([Inputs.get_text_input(input_id='', raw_text='x')])\nprint(answer.outputs[0].data)",
     "from clarifai.client.input import Inputs\n"
-    "print(hello.predict(inputs=[Inputs.get_input_from_bytes('', text_bytes=b'x')], inference_params={'n': 2}))",
+    "print(hello.predict(inputs=[Inputs.get_input_from_bytes('', text_bytes=b'x')], inference_params={}))",
     "from clarifai_grpc.grpc.api import resources_pb2\nprint(hello.predict(inputs=[resources_pb2.Input()]).outputs)",
-    "print(hello.predict_by_bytes(b'x', input_type='text', inference_params={'n': 2}).outputs[0])",
+    "print(hello.predict_by_bytes(b'x', input_type='text', inference_params=None).outputs[0])",
     "print(hello.predict_by_filepath('a.txt', 'text', output_config={}))",
     "for answer in hello.stream_by_bytes(iter([b'x']), 'text'): print(answer.outputs)",
     "Model(url=URL, deployment_id='blue', deployment_user_id='me').predict('x')",

@@ -46,7 +46,7 @@ OPEN = [
     ("types.predict(rest)", []),
     ("for each in hello.predict(rest): print(each)", []),
     ("hello.predict(inputs=rest)", []),
-    ("hello.predict(rest, inference_params={'n': 2})", []),
+    ("hello.predict(rest, inference_params={'n': 2})", ["ignored-argument"]),
     ("hello.predict(rest, promt=3)", ["unknown-argument"]),
     ("hello.predict(rest, n='x')", ["wrong-type"]),
     ("hello.predict(rest, nothing=rest)", ["unknown-argument"]),

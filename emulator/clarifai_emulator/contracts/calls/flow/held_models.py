@@ -39,6 +39,15 @@ class HeldModels:
         held = found[0]
         return held if held.sort in MODELS and isinstance(held.of, int) and held.of >= 0 else None
 
+    def number(self, node: ast.expr) -> int | None:
+        """Return which of the given models the expression is, where it can be no other."""
+        held = self.sure(node)
+        return held.of if held is not None and isinstance(held.of, int) else None
+
+    def is_reported(self, node: ast.expr) -> bool:
+        """Tell whether the expression is a model that was said to be unknown where it is built."""
+        return self.may(node) is May.REPORTED
+
     def may(self, node: ast.expr) -> May:
         """Return what the expression may be."""
         found = self._flow.at(node)

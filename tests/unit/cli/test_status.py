@@ -1,0 +1,39 @@
+"""`status` tells of replicas what concerns their users."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from clarifai_emulator.cli.status import replica_notes
+
+
+def version(**replica: Any) -> dict[str, Any]:
+    told = {"replica_id": "0123456789", "state": "live", "pid": 4711, "nodepool": "me/local/cpu", "devices": []}
+    return {"replicas": [{**told, **replica}], "pending": "", "last_crash": None, "error": ""}
+
+
+@pytest.mark.parametrize(
+    ("because", "said"),
+    [
+        ("", ""),
+        (
+            "the settings ask for it (--runner genuine)",
+            ", with the genuine runner: the settings ask for it (--runner genuine)",
+        ),
+        (
+            "the SDK in the model's environment has no ModelRunner.runner_item_stream",
+            ", with the genuine runner: the SDK in the model's environment has no ModelRunner.runner_item_stream",
+        ),
+    ],
+)
+def test_a_replica_that_fetches_its_work_is_said_to_and_why(because: str, said: str) -> None:
+    runner = "genuine" if because else "lean"
+    (line,) = replica_notes("deploy", version(runner=runner, runner_because=because))
+    assert line == f"  deploy: replica 01234567 is live in me/local/cpu (process 4711{said})"
+
+
+def test_a_runner_that_its_user_started_is_the_genuine_one_as_a_matter_of_course() -> None:
+    (line,) = replica_notes("deploy", version(pid=0, runner="genuine", runner_because="its user started it"))
+    assert line == "  deploy: replica 01234567 is live in me/local/cpu (started by its user)"
