@@ -6,6 +6,7 @@ need, under a name of their own, and the message types of clarifai-grpc that the
 
 from __future__ import annotations
 
+import ast
 import re
 import shutil
 from pathlib import Path
@@ -27,18 +28,23 @@ _OWN = re.compile(rf"\b{PACKAGE}\b")
 def needs_of_light(checkout: Path) -> Needs:
     """Return what the light distribution needs, of the emulator and of other packages. ``checkout``: the folder of
     the project."""
-    return ModuleGraph(checkout / "emulator", instead=PROGRAM).needs_of(ROOTS)
+    return _graph(checkout).needs_of(ROOTS)
+
+
+def _graph(checkout: Path) -> ModuleGraph:
+    return ModuleGraph(checkout / "emulator", instead=PROGRAM)
 
 
 def write_package(checkout: Path, target: Path) -> Path:
     """Write the package into the folder ``target``; return its own folder."""
-    graph = ModuleGraph(checkout / "emulator", instead=PROGRAM)
-    needs, folder = graph.needs_of(ROOTS), target / LIGHT
-    for module in sorted(needs.modules):
+    graph, folder = _graph(checkout), target / LIGHT
+    for module in sorted(needs_of_light(checkout).modules):
         source = graph.file(module)
+        text = source.read_text(encoding="utf-8")
+        if source.name == "__init__.py" and _says_nothing(text):
+            continue
         file = _place(folder, module, source.name == "__init__.py")
         file.parent.mkdir(parents=True, exist_ok=True)
-        text = source.read_text(encoding="utf-8")
         file.write_text(text if _is_script(module) else rewritten(text), encoding="utf-8")
     for name in DATA:
         source = checkout / "emulator" / PACKAGE / name
@@ -52,8 +58,8 @@ def write_package(checkout: Path, target: Path) -> Path:
 
 def messages_of_light(checkout: Path) -> dict[str, set[str]]:
     """Return the message types that the light distribution uses, by module of clarifai-grpc."""
-    graph = ModuleGraph(checkout / "emulator", instead=PROGRAM)
-    modules = [each for each in graph.needs_of(ROOTS).modules if not _is_script(each)]
+    graph = _graph(checkout)
+    modules = [each for each in needs_of_light(checkout).modules if not _is_script(each)]
     return used_messages(graph.file(each).read_text(encoding="utf-8") for each in sorted(modules))
 
 
@@ -63,6 +69,12 @@ def rewritten(text: str) -> str:
     text = _OWN.sub(LIGHT, text)
     text = with_messages_of(LIGHT, text)
     return _COMMAND.sub("clarifai-emulator-check ", text)
+
+
+def _says_nothing(text: str) -> bool:
+    """Tell whether a package's own module holds words only. A folder is a package without it, and with it two more
+    files on the disk."""
+    return all(isinstance(each, ast.Expr) for each in ast.parse(text).body)
 
 
 def _is_script(module: str) -> bool:

@@ -144,8 +144,6 @@ def write_messages(used: Mapping[str, Iterable[str]], folder: Path, package: str
             name=f"{content.name.removesuffix('.proto').replace('/', '.')}_pb2",
         )
         file.write_text(text, encoding="utf-8")
-        for between in file.relative_to(top).parents:
-            (top / between / "__init__.py").touch()
     (top / "__init__.py").write_text(first.read_text(encoding="utf-8"))
     shutil.copyfile(_licence(), top / "LICENSE")
 

@@ -35,7 +35,7 @@ _PLAIN = [
     "with_choices(self, text: str, style: str = Param(default='plain', choices=['plain', 'fancy'])) -> str: return text",
     "with_range(self, text: str, top: int = Param(default=5, min_value=1, max_value=10)) -> str: return text",
     "with_ratio(self, text: str, heat: float = Param(default=0.5, min_value=0.0, max_value=2.0)) -> str: return text",
-    "described(self, text: str = Param(default='', description='What to say')) -> str: return text",
+    "described(self, text: str = Param(default='', description='What to say')) -> str: return 'x'",
     "kept(self, text: str, *, loud: bool = False) -> str: return text",
 ]
 _KINDS = [

@@ -18,7 +18,9 @@ from clarifai_emulator.contracts.calls.client_check import GivenModel
 from clarifai_emulator.contracts.calls.given_models import KnownModel, read_models
 from clarifai_emulator.contracts.signatures.method import Method
 from corpus import every_method
+from corpus.notebook_programs import notebook_programs
 from corpus.program import Program
+from corpus.request_programs import request_programs
 from corpus.sample_models import url_of, write_models
 from corpus.sdk_programs import SdkPrograms, sample_methods
 from corpus.tally import Judged, by_dimension, by_mutation, judged
@@ -72,6 +74,8 @@ def run(folder: Path, number: int) -> Corpus:
     programs = [
         *SdkPrograms(sample_methods(own), number).programs(),
         *_by_rule(ruled, rolls),
+        *request_programs(number),
+        *notebook_programs(number),
     ]
     clients, changed = _of_changed_models([*ruled, *_signatures(own)], folder, rolls)
     return Corpus(judged(programs, models, folder / "programs"), judged(clients, changed, folder / "changed"))

@@ -284,6 +284,18 @@ def test_code_in_documentation_is_checked_where_it_is_named_or_asked_for(reposit
     )
 
 
+def test_a_block_in_typescript_alone_is_checked_in_documentation_too(repository: Path):
+    page = repository / "README.md"
+    page.write_text(
+        "```ts\nimport { Model } from 'clarifai-nodejs'\n"
+        "const model = new Model({ url: 'https://clarifai.com/me/main/models/greeter' })\n"
+        "await model.predict({ methodName: 'predict', promt: 'Ada' })\n```\n"
+    )
+    failed = command(repository, "check", "README.md", "--model", "models/greeter")
+    assert "error[unknown-argument] predict(): there is no argument 'promt'" in failed.stdout
+    assert "  --> README.md:4:" in failed.stdout
+
+
 def test_commands_in_ci_and_in_makefiles_are_checked_at_their_line(repository: Path):
     (repository / "app" / "client.py").unlink()
     (repository / ".github/workflows").mkdir(parents=True)

@@ -26,6 +26,7 @@ STANDS_ON: dict[str, tuple[str, ...]] = {
         f"{_RUNNER}.runner_item_generate",
         f"{_RUNNER}.runner_item_stream",
         f"{_RUNNER}._truncate_runner_item_output",
+        f"{_RUNNER}.get_runner_item_output_for_status",
         "clarifai.runners.models.model_runner:ensure_urls_downloaded",
         "clarifai.runners.models.model_runner:inject_secrets",
         "clarifai.runners.models.model_runner:req_secrets_context",

@@ -140,6 +140,16 @@ def test_a_client_in_javascript_is_named_with_what_would_read_it(scripts: Path, 
     assert "next: pip install 'clarifai-emulator-check[javascript]'\n" in done.stdout
 
 
+def test_documentation_is_read_as_far_as_it_can_be(scripts: Path, project: Path) -> None:
+    python = f"```python\n{CLIENT}```\n"
+    (project / "README.md").write_text(f"{python}```sh\nmake\n```\n")
+    done = _do(scripts, project, "check", "README.md", "--model", "hello")
+    assert "1 error; 1 file, 2 calls (1 checked, 1 wrong) in" in done.stdout
+    (project / "README.md").write_text(f"{python}```sh\ncurl https://api.clarifai.com\n```\n")
+    done = _do(scripts, project, "check", "README.md", "--model", "hello")
+    assert "unchecked[unreadable-client] README.md was read in part: what reads JavaScript" in done.stdout
+
+
 def test_contracts_are_shown_locked_compared_and_verified(scripts: Path, project: Path) -> None:
     shown = json.loads(_do(scripts, project, "contract", "show", "hello", "--json").stdout)[0]
     assert shown["way"] == "static"

@@ -46,7 +46,17 @@ def test_it_has_the_three_commands_and_what_reads_models_in_a_process_of_its_own
 
 @pytest.mark.parametrize(
     "left_out",
-    ["api", "control", "conformance", "deploy", "nodepools", "topology", "cli.contract_fuzz", "emulator"],
+    [
+        "api",
+        "control",
+        "conformance",
+        "deploy",
+        "dispatch",
+        "nodepools",
+        "topology",
+        "cli.contract_fuzz",
+        "emulator",
+    ],
 )
 def test_it_has_nothing_of_a_running_emulator(needs: Needs, left_out: str) -> None:
     name = f"clarifai_emulator.{left_out}"

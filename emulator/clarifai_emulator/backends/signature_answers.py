@@ -67,7 +67,14 @@ def decode_answer(answer: bytes, exit_: Exit, lines: Sequence[str]) -> dict[str,
             hint="Look for os._exit(), sys.exit() or a crashing native library at the module's top level.",
             log="\n".join(lines[-_LAST_LINES:]),
         )
-    return json.loads(answer)
+    try:
+        return json.loads(answer)
+    except ValueError:
+        raise ModelError(
+            "What was read of model.py cannot be understood: something else was written into the answer.",
+            hint="Look for writes to file descriptors that model.py has not opened, at the module's top level.",
+            log="\n".join(lines[-_LAST_LINES:]),
+        ) from None
 
 
 def signatures_in(answer: Mapping[str, Any]) -> Signatures:

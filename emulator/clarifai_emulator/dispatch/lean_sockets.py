@@ -8,8 +8,10 @@ far behind leaves the socket of its item full: the model waits when it writes on
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 from collections import deque
+from collections.abc import Iterable
 from typing import Any
 
 from clarifai_grpc.grpc.api.service_pb2 import MultiOutputResponse
@@ -32,13 +34,14 @@ from clarifai_emulator.inside.lean_main import (
     SOCKET_BUFFER,
 )
 
+log = logging.getLogger(__name__)
+
 # From here on a payload is written and read by itself, not copied together with what stands beside it.
 _LARGE = 64 * 1024
 # So much of a client's further messages may wait for its model to read on.
 _UNREAD_BYTES = 1024 * 1024
 _parse: Any = MultiOutputResponse.FromString  # takes a bytearray, too, and does not copy it
-# What comes is read into this; nothing of it is kept when the event loop goes on.
-_BUFFER = memoryview(bytearray(256 * 1024))
+_READ_AHEAD = 256 * 1024
 
 
 class LeanSockets:
@@ -48,6 +51,9 @@ class LeanSockets:
         control.setblocking(False)
         self._control = control
         self._channels: list[SocketChannel] = []
+        # What comes is read into this; nothing of it is kept when the event loop goes on. Another emulator of this
+        # process, in another thread, may read at the same time, into its own.
+        self._buffer = memoryview(bytearray(_READ_AHEAD))
         self._unsent: deque[tuple[bytes, socket.socket | None]] = deque()
         self._received = b""
         self._replica: LeanReplica | None = None
@@ -61,7 +67,7 @@ class LeanSockets:
         """Make a socket for one more thread. Raises ``OSError`` when this process may have no more of them."""
         assert self._replica is not None
         ours, theirs = socket.socketpair()
-        channel = SocketChannel(ours, self._replica)
+        channel = SocketChannel(ours, self._replica, self._buffer)
         self._channels.append(channel)
         self._say(CHANNEL, 0, theirs)
         return channel
@@ -133,14 +139,15 @@ class LeanSockets:
 
 
 class SocketChannel:
-    """The emulator's end of the socket to one thread of a replica."""
+    """The emulator's end of the socket to one thread of a replica. ``buffer`` is read into, by all of them."""
 
-    def __init__(self, sock: socket.socket, replica: LeanReplica) -> None:
+    def __init__(self, sock: socket.socket, replica: LeanReplica, buffer: memoryview) -> None:
         sock.setblocking(False)
         for option in (socket.SO_SNDBUF, socket.SO_RCVBUF):
             sock.setsockopt(socket.SOL_SOCKET, option, SOCKET_BUFFER)
         self._sock = sock
         self._replica = replica
+        self._buffer = buffer
         self._loop = asyncio.get_running_loop()
         self._unsent: deque[memoryview] = deque()
         self._unsent_bytes = 0
@@ -191,7 +198,7 @@ class SocketChannel:
         """Take what is there, and tell whether there was something."""
         try:
             if self._large is None:
-                count = self._sock.recv_into(_BUFFER)
+                count = self._sock.recv_into(self._buffer)
             else:
                 count = self._sock.recv_into(memoryview(self._large[2])[self._there :])
         except BlockingIOError:
@@ -204,14 +211,13 @@ class SocketChannel:
             self._there += count
             if self._there == len(self._large[2]):
                 frame, self._large = self._large, None
-                self._handle(*frame)
+                self._handle([frame])
         else:
-            data = _BUFFER[:count]
+            data = self._buffer[:count]
             frames, rest = _frames(memoryview(self._received + data) if self._received else data)
             self._received = rest
             self._expect_large()
-            for frame in frames:
-                self._handle(*frame)
+            self._handle(frames)
         return count > 0
 
     def _expect_large(self) -> None:
@@ -226,12 +232,18 @@ class SocketChannel:
             self._received = b""
             self._large = kind, number, payload
 
-    def _handle(self, kind: int, number: int, payload: memoryview | bytearray) -> None:
-        if kind in (OUTPUT, LAST):
-            data = payload if isinstance(payload, bytearray) else bytes(payload)
-            self._replica.output(number, _parse(data), len(data))
-        if kind in (LAST, DONE):
-            self._replica.done(number)
+    def _handle(self, frames: Iterable[tuple[int, int, memoryview | bytearray]]) -> None:
+        try:
+            for kind, number, payload in frames:
+                if kind in (OUTPUT, LAST):
+                    data = payload if isinstance(payload, bytearray) else bytes(payload)
+                    self._replica.output(number, _parse(data), len(data))
+                if kind in (LAST, DONE):
+                    self._replica.done(number)
+        except Exception:
+            # Whoever waits for what it says would wait for ever.
+            log.exception("a replica says what cannot be understood")
+            self._replica.lost()
 
     def _send(self, kind: int, number: int, head: bytes = b"", body: bytes = b"") -> None:
         if self._sock.fileno() < 0:

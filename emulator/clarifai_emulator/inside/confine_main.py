@@ -115,4 +115,5 @@ def _is_inside(path, inside):
     if not isinstance(path, (str, bytes)):
         return True  # a descriptor that is open already
     path = os.path.realpath(os.fsdecode(path))
-    return path.startswith(inside) or path in _DEVICES
+    # A file without a name is opened by its folder.
+    return os.path.join(path, "").startswith(inside) or path in _DEVICES

@@ -372,6 +372,21 @@ async def test_a_socket_that_closes_fails_what_the_replica_had(
     assert scene.idle == 0
 
 
+async def test_a_replica_that_says_what_nobody_understands_is_given_up(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("clarifai_emulator.dispatch.lane._BROKEN_SECONDS", 0.01)
+    await scene.ready()
+    work, other = scene.submit(UNARY_STREAMING), scene.submit()
+    thread = await scene.thread()
+    thread.say(OUTPUT, await thread.item(), b"no message")
+    for each in (work, other):
+        with pytest.raises(CallerError, match="its connection was closed"):
+            await texts(each)
+    assert "a replica says what cannot be understood" in caplog.text
+    assert scene.idle == 0
+
+
 async def test_what_a_replica_said_before_it_ended_is_heard(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("clarifai_emulator.dispatch.lane._BROKEN_SECONDS", 0.01)
     await scene.ready()

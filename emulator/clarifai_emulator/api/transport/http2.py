@@ -110,9 +110,15 @@ class Connection(asyncio.Protocol):
         self._calls: dict[int, _Call] = {}
         self._leaving: set[asyncio.Task[None]] = set()  # cancelled, and not over yet
         self._flushing = False
+        self._idle_since = self._loop.time()
         self._may_write = asyncio.Event()
         self._may_write.set()
         self._short: dict[int, asyncio.Future[None]] = {}  # streams whose windows have no room
+
+    @property
+    def idle_since(self) -> float | None:
+        """Return since when (of the loop's clock) no call is being served; None while one is."""
+        return None if self._calls else self._idle_since
 
     # asyncio's side.
 
@@ -200,6 +206,7 @@ class Connection(asyncio.Protocol):
 
     def abort(self) -> None:
         """Close without waiting for a client that does not read."""
+        self._connections.discard(self)
         if self._transport is not None:
             self._transport.abort()
 
@@ -305,6 +312,7 @@ class Connection(asyncio.Protocol):
     def _forget(self, stream_id: int) -> _Call | None:
         call = self._calls.pop(stream_id, None)
         if call is not None:
+            self._idle_since = self._loop.time()
             if call.timer is not None:
                 call.timer.cancel()
             call.stream.release()

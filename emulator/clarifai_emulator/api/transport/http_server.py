@@ -65,8 +65,14 @@ class HttpConnection(asyncio.Protocol):
         self._lingering = False
         self._lost = False
         self._sent_at_once = 0
+        self._idle_since = self._loop.time()
         self._may_write = asyncio.Event()
         self._may_write.set()
+
+    @property
+    def idle_since(self) -> float | None:
+        """Return since when (of the loop's clock) no request is being answered; None while one is."""
+        return None if self._exchange is not None else self._idle_since
 
     # asyncio's side.
 
@@ -114,6 +120,7 @@ class HttpConnection(asyncio.Protocol):
 
     def abort(self) -> None:
         """End the connection now."""
+        self._connections.discard(self)
         if self._transport is not None:
             self._transport.abort()
 
@@ -192,6 +199,7 @@ class HttpConnection(asyncio.Protocol):
         """End an answer that has been given, and turn to the next request, or to the door."""
         self._task = None
         exchange, self._exchange = self._exchange, None
+        self._idle_since = self._loop.time()
         if self._lost or exchange is None or self._transport is None or self._lingering:
             return
         if self._h11.our_state is h11.SEND_BODY:

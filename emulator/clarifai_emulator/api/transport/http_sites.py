@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
@@ -54,6 +54,11 @@ class HttpSites:
         self._origins = Origins(config.cors)
         self._made: dict[HttpMount, Site] = {}
         self._connections: set[HttpConnection] = set()
+
+    @property
+    def connections(self) -> Collection[HttpConnection]:
+        """Return the open connections that speak HTTP/1.1."""
+        return self._connections
 
     def connection(self) -> asyncio.Protocol:
         """Make what takes over a connection that speaks HTTP/1.1."""

@@ -11,24 +11,28 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import re
 import socket
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Protocol, cast
 
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
+from clarifai_emulator.api.transport.crowd import Guest, longest_idle, most_connections
 from clarifai_emulator.api.transport.http2 import Connection, Find, OnOdd, RequestStream
 from clarifai_emulator.errors import describe
 
 _HTTP2 = b"PRI "
 _HTTP1 = re.compile(rb"^[A-Z]{3,8} (\S{0,2048})")
 _BACKLOG = 1024
+_IN_A_TURN = 16
 _IP_FREEBIND = 15  # linux/in.h; the socket module does not name it
 _TLS_HANDSHAKE = b"\x16\x03"
 _FIRST_BYTES = 4096
 # A client that connects and says nothing is let go after this long.
 _SILENCE_SECONDS = 30.0
+_TOLD_EVERY_SECONDS = 60.0
 
 
 class Newcomer(asyncio.Protocol):
@@ -40,11 +44,16 @@ class Newcomer(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._early = bytearray()
         self._decided = False
+        self.idle_since: float | None = None
         self._patience: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # A cast, not a check: transports of other event loops (uvloop) do not inherit from asyncio's.
         self._transport = cast(asyncio.Transport, transport)
+        if not self._port.makes_room():
+            self.abort()
+            return
+        self.idle_since = asyncio.get_running_loop().time()
         self._port.newcomers.add(self)
         self._patience = asyncio.get_running_loop().call_later(_SILENCE_SECONDS, self._give_up)
 
@@ -63,6 +72,7 @@ class Newcomer(asyncio.Protocol):
 
     def abort(self) -> None:
         """End the connection now."""
+        self._leave()
         if self._transport is not None:
             self._transport.abort()
 
@@ -135,6 +145,11 @@ class Newcomer(asyncio.Protocol):
 class Http(Protocol):
     """Answers HTTP at a port (``http_sites.HttpSites``)."""
 
+    @property
+    def connections(self) -> Collection[Guest]:
+        """Return the open connections."""
+        ...
+
     def connection(self) -> asyncio.Protocol:
         """Make what takes over a connection that speaks HTTP/1.1."""
         ...
@@ -162,15 +177,38 @@ class Port:
         self._server: asyncio.Server | None = None
         self.newcomers: set[Newcomer] = set()
         self._connections: set[Connection] = set()
+        self._most = most_connections()
+        self._told_at = -math.inf
+
+    def makes_room(self) -> bool:
+        """Tell whether one more connection may stay; where all places are taken, the one that has been idle for the
+        longest time is closed for it."""
+        http: Collection[Guest] = self.http.connections if self.http is not None else ()
+        if len(self.newcomers) + len(self._connections) + len(http) < self._most:
+            return True
+        now = asyncio.get_running_loop().time()
+        if now - self._told_at > _TOLD_EVERY_SECONDS:
+            self._told_at = now
+            all_of_them = f"{self._most} connections are open, all that the limit of open files (ulimit -n) allows"
+            self.on_odd("crowd", f"{all_of_them}; those that ask for nothing make room for others")
+        longest = longest_idle((*self.newcomers, *self._connections, *http))
+        if longest is None:
+            return False
+        longest.abort()
+        return True
 
     async def listen(self, host: str, port: int, *, early: bool = False) -> int:
         """Accept connections; return the port that was taken. ``early``: this machine may get that address only
         later. Raises ``OSError`` when the port is in use."""
         loop, serve = asyncio.get_running_loop(), lambda: Newcomer(self)
+        # asyncio takes as many in one turn as the backlog is long, before it is known whether there is room.
         if early:
-            self._server = await loop.create_server(serve, sock=_bound_early(host, port), backlog=_BACKLOG)
+            self._server = await loop.create_server(serve, sock=_bound_early(host, port), backlog=_IN_A_TURN)
         else:
-            self._server = await loop.create_server(serve, host, port, backlog=_BACKLOG)
+            self._server = await loop.create_server(serve, host, port, backlog=_IN_A_TURN)
+        for listening in self._server.sockets:
+            with listening.dup() as same:
+                same.listen(_BACKLOG)
         return self._server.sockets[0].getsockname()[1]
 
     def http2_connection(self) -> Connection:

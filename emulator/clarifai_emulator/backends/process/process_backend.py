@@ -13,7 +13,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from clarifai_emulator.backends.backend import Exit, ReplicaProcess, ReplicaSpec, Surroundings
 from clarifai_emulator.backends.debugging.debugpy_files import folder_of_debugpy
@@ -29,13 +29,16 @@ from clarifai_emulator.backends.signature_answers import (
     signatures_in,
 )
 from clarifai_emulator.config import default_cache_dir, own_environ
-from clarifai_emulator.dispatch.lean_sockets import LeanSockets
 from clarifai_emulator.errors import ModelError
+from clarifai_emulator.left_out import of_the_whole
 from clarifai_emulator.machine.machine import Machine
 from clarifai_emulator.models.directory import ModelDirectory, ModelSource
 from clarifai_emulator.models.environment import describe_environment, prepare_environment
 from clarifai_emulator.models.own_sdk import reasons_against_own_sdk
 from clarifai_emulator.models.progress import Progress
+
+if TYPE_CHECKING:
+    from clarifai_emulator.dispatch.lean_sockets import LeanSockets
 
 _LINES_KEPT = 500
 
@@ -115,7 +118,7 @@ class ProcessBackend:
                 theirs.close()
         ends = [ours for ours, _ in pairs]
         process.reloads = ends.pop() if job["reloadable"] else None
-        process.connection = LeanSockets(ends.pop()) if job["lean"] else None
+        process.connection = _lean_connection(ends.pop()) if job["lean"] else None
         process.debugger = debugger
         return process
 
@@ -200,6 +203,13 @@ def make_backend(surroundings: Surroundings) -> ProcessBackend:
         environ=config.environ,
         machines=[surroundings.machine],
     )
+
+
+def _lean_connection(ours: socket.socket) -> LeanSockets:
+    with of_the_whole("the lean runner"):
+        from clarifai_emulator.dispatch.lean_sockets import LeanSockets
+
+    return LeanSockets(ours)
 
 
 class SpawnedProcess:

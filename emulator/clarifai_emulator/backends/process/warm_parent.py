@@ -11,13 +11,15 @@ import socket
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from clarifai_emulator.backends.backend import Exit
 from clarifai_emulator.backends.model_errors import broken_sdk
 from clarifai_emulator.backends.replica_output import OutputPipe
-from clarifai_emulator.dispatch.lean_sockets import LeanSockets
 from clarifai_emulator.errors import ModelError
+
+if TYPE_CHECKING:
+    from clarifai_emulator.dispatch.lean_sockets import LeanSockets
 
 _PACKET = 1 << 20
 

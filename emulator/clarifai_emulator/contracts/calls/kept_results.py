@@ -22,7 +22,7 @@ _UNLIKE = (AttributeError, IndexError, KeyError, TypeError, ValueError)
 
 @dataclass(frozen=True, slots=True)
 class FileResult:
-    """What was found in one file. ``key``: a hash of all that it comes from."""
+    """The findings and the calls of one file. ``key``: a hash of all that they come from."""
 
     key: str
     findings: tuple[Finding, ...]

@@ -71,6 +71,7 @@ class EndpointCheck:
             *(call for each in http.requests() for call in judge_http(each, models)),
             *(judge_workflow(each, models) for each in sdk.workflows()),
             *openai.passed(),
+            *openai.unknown(),
             *sdk.judge(models),
         ]
         claimed = {*openai.claimed, *frameworks.claimed, *mcp.claimed, *http.claimed, *sdk.claimed}

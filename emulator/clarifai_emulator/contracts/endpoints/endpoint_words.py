@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 
+from clarifai_emulator.contracts.calls.client_kinds import ClientKind
 from clarifai_emulator.contracts.calls.client_project import ClientProject, File
 from clarifai_emulator.contracts.endpoints.openai_frameworks import FRAMEWORKS
 from clarifai_emulator.contracts.endpoints.openai_surface import CALLS
@@ -27,8 +28,8 @@ _ASKING = re.compile(rf"\.[\s\\]*(?:{'|'.join(_ATTRIBUTES)})\b|{'|'.join(map(re.
 
 def may_ask(file: File, project: ClientProject) -> bool:
     """Tell whether the words of a Python file, or its imports of other packages, leave it open that it asks an
-    endpoint. A file that imports it may then ask, too."""
-    if _ASKING.search(file.content) is not None:
+    endpoint. A file that imports it may then ask, too. Markdown may: it has other languages in it."""
+    if file.kind is ClientKind.MARKDOWN or _ASKING.search(file.content) is not None:
         return True
     outside = {name.partition(".")[0] for name in file.imports if name and not name.startswith(".")}
     return any(

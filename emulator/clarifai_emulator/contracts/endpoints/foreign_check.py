@@ -49,7 +49,8 @@ def check_foreign(file: File, models: EndpointModels) -> tuple[list[Finding], li
         codes = list(_embedded(file))
         sources = [ForeignSource(file.path, file.content, each) for each in codes]
     except NoParser as error:
-        message = f"{printable(file.path.name)} was not read: {error}."
+        extent = "was read in part" if file.kind is ClientKind.MARKDOWN else "was not read"
+        message = f"{printable(file.path.name)} {extent}: {error}."
         return [found("unreadable-client", message, Location(file.path), hint=_PARSER)], []
     except UnreadableClient as error:
         message = f"{printable(file.path.name)} {printable(error.reason)}. The commands in it are not checked."

@@ -19,6 +19,7 @@ from clarifai_emulator.contracts.endpoints.written_value import (
 )
 from clarifai_emulator.contracts.rules import found
 from clarifai_emulator.contracts.rules.client_call import ClientCall
+from clarifai_emulator.spelling import did_you_mean
 
 _LONGEST = max(map(len, CALLS))
 _LAST = frozenset(path[-1] for path in CALLS)
@@ -77,6 +78,25 @@ class OpenAiCalls:
                     yield ClientCall(request.location, request.shown, findings=(finding,))
                     break
 
+    def unknown(self) -> Iterator[ClientCall]:
+        """Yield, as not checked, calls of the platform's clients that OpenAI's client is not known to have."""
+        for call in self._code.source.calls:
+            attributes, owner = _chain(call.func)
+            names = tuple(each.attr for each in attributes)
+            if len(names) < 2 or names[-1] not in _LAST or self._method(call.func) is not None:
+                continue
+            makers = makers_of(self._code, owner, CLIENTS)
+            if not makers.found:
+                continue
+            seen = _Seen(names, owner, makers)
+            for request in self._made(call.func, seen, GivenValues(is_whole=False), GivenValues()):
+                if request.destination is Destination.PLATFORM:
+                    guess = did_you_mean(".".join(names), [".".join(each) for each in CALLS], lead=" ")
+                    message = f"{request.shown} is no known call of OpenAI's client: it is not checked.{guess}"
+                    finding = found("unresolved-request", message, request.location, method=names[-1])
+                    yield ClientCall(request.location, request.shown, findings=(finding,))
+                    break
+
     def _method(self, node: ast.expr) -> _Seen | None:
         attributes, owner = _chain(node)
         for _ in range(5):
@@ -115,7 +135,7 @@ class OpenAiCalls:
             yield OpenAiRequest(
                 self._code.source.location(node),
                 f"{'.'.join(seen.path)}()",
-                CALLS[seen.path],
+                CALLS.get(seen.path, ""),
                 base or self._environment_base,
                 body.first("model", "engine"),
                 body,

@@ -229,3 +229,30 @@ async def test_closing_ends_every_connection_and_frees_the_port(said: bytes) -> 
     writer.close()
     with pytest.raises(ConnectionRefusedError):
         await asyncio.open_connection("127.0.0.1", number)
+
+
+async def test_where_all_places_are_taken_who_asks_for_nothing_makes_room(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("clarifai_emulator.api.transport.port.most_connections", lambda: 3)
+    odd: list[tuple[str, str]] = []
+    port = listener(odd)
+    number = await port.listen("127.0.0.1", 0)
+    silent = [await asyncio.open_connection("127.0.0.1", number) for _ in range(3)]
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{number}") as channel:
+        assert await channel.unary_unary("/a.B/C")(b"") == b"hello "
+        more = [await asyncio.open_connection("127.0.0.1", number) for _ in range(50)]
+        assert await asyncio.wait_for(silent[0][0].read(), 5) == b""  # the first that was there
+        assert await asyncio.wait_for(more[0][0].read(), 5) == b""
+        assert len(port.newcomers) <= 3
+        assert await channel.unary_unary("/a.B/C")(b"", wait_for_ready=True) == b"hello "
+    assert odd == [
+        (
+            "crowd",
+            "3 connections are open, all that the limit of open files (ulimit -n) allows; those that ask for "
+            "nothing make room for others",
+        )
+    ]
+    for _, writer in (*silent, *more):
+        writer.close()
+    await port.close()

@@ -197,7 +197,7 @@ def test_what_was_kept_and_is_spoilt_is_made_anew(repository: Path, models: list
 
 
 def test_a_cache_that_cannot_be_written_changes_no_answer(repository: Path, models: list[KnownModel]):
-    """Its place is taken by a file: a folder of another user is told by the same kind of error."""
+    """A file takes its place: a folder of another user is told by the same kind of error."""
     right = check(repository, models)
     shutil.rmtree(repository.parent / "cache")
     (repository.parent / "cache").write_text("")

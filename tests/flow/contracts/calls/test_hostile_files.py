@@ -13,7 +13,9 @@ from click.testing import CliRunner
 
 from clarifai_emulator.cli.check import check
 from clarifai_emulator.contracts.calls.client_check import CallReport, check_known, result_of
+from clarifai_emulator.contracts.calls.client_project import ClientProject
 from clarifai_emulator.contracts.calls.given_models import KnownModel
+from clarifai_emulator.contracts.calls.unread_clients import unread_files
 from clarifai_emulator.contracts.reports import FORMATS, render
 from clarifai_emulator.contracts.reports.judged_report import report_of
 from clarifai_emulator.contracts.rules.policy import Policy
@@ -33,6 +35,8 @@ TOLD: dict[str, tuple[bytes, str]] = {
     "chain.py": (MAKE.encode() + b"x = a" + b".b" * 400, "has code that is nested deeper than 150 levels"),
     "minus.py": (MAKE.encode() + b"-" * 20_000 + b"1", "has code that is nested deeper than 150 levels"),
     "generated.py": (MAKE.encode() + b"x = [" + b"1, " * 1_000_000 + b"]", "has 2.9 MiB of code"),
+    "large.py": (MAKE.encode() + b"x = [" + b"1, " * 3_500_000 + b"]", "has 10.0 MiB of code"),
+    "surrogate.py": (MAKE.encode() + b"x = '\xed\xa0\x80'\n", "is not UTF-8 text: byte 0xed in line 3"),
     "cut.ipynb": (b'{"clarifai": [', "is not a notebook: its JSON breaks off or is wrong"),
     "julia.ipynb": (
         b'{"cells": [{"cell_type": "code", "source": "clarifai"}],'
@@ -76,7 +80,16 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     os.mkfifo(folder / "pipe.py")
     half = [{"cell_type": "code", "source": "x = '\ud800'"}, {"cell_type": "code", "source": WRONG}]
     (folder / "half.ipynb").write_text(json.dumps({"cells": half}))
+    (folder / "long.ipynb").write_text(json.dumps({"cells": _long_cells()}))
     return folder
+
+
+def _long_cells() -> list[dict[str, object]]:
+    """Return cells of 10,000 lines with as many lines of output; the wrong call is in the last one."""
+    lines = "\n".join(f"x_{number} = {number}" for number in range(100))
+    outputs = [{"output_type": "stream", "name": "stdout", "text": ["model.predict(promt='x')\n"] * 100}]
+    sources = [*[lines] * 100, WRONG]
+    return [dict[str, object](cell_type="code", source=each, outputs=outputs, metadata={}) for each in sources]
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +122,7 @@ def test_the_other_files_are_checked(report: CallReport):
     }
 
     expected = {name: (line, column) for name, (_, line, column) in CHECKED.items()}
-    more = {os.fsdecode(b"b\xffyte.py"): (3, 15), "inner.py": (3, 15), "half.ipynb": (3, 15)}
+    more = {os.fsdecode(b"b\xffyte.py"): (3, 15), "inner.py": (3, 15), "half.ipynb": (3, 15), "long.ipynb": (3, 15)}
     assert found == {**expected, **more}
     assert len(report.calls) == len(found)
     assert [each.message for each in report.findings if each.rule == "unreadable-cell"] == [
@@ -166,6 +179,24 @@ def test_a_file_that_is_removed_while_it_is_read_is_told(
     assert [each.rule for each in findings] == ["unreadable-client", "unknown-argument"]
     assert findings[0].message == "brief.py was removed before it could be read. Nothing in it is checked."
     assert findings[0].hint == "Run the check again."
+
+
+def test_a_file_that_may_not_be_read_is_told():
+    with tempfile.TemporaryDirectory() as name:  # another user can go there, unlike to the folders of the tests
+        folder = Path(name)
+        folder.chmod(0o755)
+        (folder / "secret.py").write_text(WRONG)
+        (folder / "secret.py").chmod(0)
+        (folder / "stays.py").write_text(WRONG)
+        own = os.geteuid()
+        os.seteuid(65534 if own == 0 else own)
+        try:
+            project = ClientProject([folder])
+            told = [str(each.message) for each in unread_files(project)]
+        finally:
+            os.seteuid(own)
+
+    assert told == ["secret.py may not be read by this user. Nothing in it is checked."]
 
 
 def test_thousands_of_files_take_seconds(tmp_path: Path, models: list[KnownModel]):

@@ -204,6 +204,7 @@ def test_a_scratch_folder_may_be_written_and_is_gone_afterwards(tmp_path: Path) 
         tmp_path / "caches",
         "@ModelClass.method\ndef predict(self, a: str = WHERE) -> str: ...\n",
         head="import os, pathlib, tempfile\nWHERE = tempfile.mkdtemp()\n"
+        "tempfile.TemporaryFile().write(b'x')\ntempfile.NamedTemporaryFile(delete=False).write(b'x')\n"
         "pathlib.Path.home().joinpath('.cache').mkdir()\nopen(WHERE + '/x', 'w').close()\n" + HEAD,
     )
     contract = read_signatures(model)

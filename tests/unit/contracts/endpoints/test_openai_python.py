@@ -71,6 +71,9 @@ PARAMETERS = [
 NAMED = [
     ("def ask(other): return other.responses.create(model='gpt-4o', input='Hello')",
      "unresolved-request: It is not known where responses.create() is sent to, so it is not checked."),
+    ("client.chat.completion.create(model='me/demo/models/openai', messages=MESSAGES)",
+     "unresolved-request: chat.completion.create() is no known call of OpenAI's client: it is not checked. "
+     "Did you mean 'chat.completions.create'?"),
     ("def retry(call): call()\nretry(client.chat.completions.create)",
      f"passed-method: {CREATE} is passed on: what calls it, and with what, is not checked."),
     ("functools.partial(client.chat.completions.create, model='me/demo/openai')",
@@ -133,6 +136,7 @@ RIGHT = [
     "import instructor\ninstructor.from_openai(client).chat.completions.create(model='me/demo/models/openai', messages=MESSAGES, response_model=dict)",
     "messages = []\nmessages.append({'role': 'user', 'content': 'Hello'})\nclient.chat.completions.create(model='me/demo/models/openai', messages=messages)",
     "client.models.list()",
+    "client.with_options(timeout=3).models.list()",
 ]  # fmt: skip
 ELSEWHERE = [
     "OpenAI().chat.completions.create(model='gpt-4o', messages=MESSAGES)",
