@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from clarifai_emulator.contracts.calls.checking_stubs import CALL_MARK, IN_NOTEBOOKS, MODEL_MARK, OPEN, SDK_MARK
 from clarifai_emulator.contracts.calls.client_source import Position, Source
-from clarifai_emulator.contracts.calls.constants import Evaluator
 from clarifai_emulator.contracts.calls.overloads import NO_OVERLOAD
 from clarifai_emulator.contracts.calls.type_checker import Diagnostic
 from clarifai_emulator.contracts.stubs.sdk_surface import FORWARDED
@@ -243,26 +242,6 @@ def _calls_by_name(source: Source, partial: ast.Call) -> list[ast.Call] | None:
 
 def _passing_name(call: ast.Call) -> str:
     return ast.unparse(call.func).rpartition(".")[2]
-
-
-def mapped(source: Source, evaluator: Evaluator, node: ast.expr) -> list[ast.Call] | None:
-    """Return the calls that ``map(f, values)`` makes, where its values are written in sight; None otherwise."""
-    outer = source.parents.get(node)
-    if not isinstance(outer, ast.Call) or outer.args[:1] != [node] or len(outer.args) < 2:
-        return None
-    if ast.unparse(outer.func).rpartition(".")[2] not in ("map", "filter"):
-        return None
-    columns = [_elements(evaluator, each) for each in outer.args[1:]]
-    if any(each is None for each in columns):
-        return None
-    rows = zip(*(each or [] for each in columns), strict=False)
-    return [ast.copy_location(ast.Call(node, list(values), []), outer) for values in rows]
-
-
-def _elements(evaluator: Evaluator, node: ast.expr) -> list[ast.expr] | None:
-    value = evaluator.once(node) if isinstance(node, ast.Name) else node
-    is_sequence = isinstance(value, ast.List | ast.Tuple)
-    return value.elts if is_sequence and not any(isinstance(each, ast.Starred) for each in value.elts) else None
 
 
 def _ends(

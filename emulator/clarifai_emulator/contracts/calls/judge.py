@@ -7,12 +7,12 @@ import hashlib
 import re
 import sysconfig
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from clarifai_emulator.contracts.calls.arguments import Arguments, Checked
 from clarifai_emulator.contracts.calls.built_models import BuiltModels
-from clarifai_emulator.contracts.calls.call_sites import CallSite, SdkSite, Understood, mapped, named, understood
+from clarifai_emulator.contracts.calls.call_sites import CallSite, SdkSite, Understood, named, understood
 from clarifai_emulator.contracts.calls.call_targets import Built, GivenAddresses
 from clarifai_emulator.contracts.calls.checking_stubs import StubModel, checking_stubs, kind_of
 from clarifai_emulator.contracts.calls.client_kinds import ClientKind, client_kind
@@ -260,7 +260,7 @@ class _Judge:
         for site in sites:
             if site.call is None and is_used_as_value(source, site.node):
                 file.say(own.not_called(site.node, site.method))
-            elif site.call is None and mapped(source, evaluator, site.node) is None:
+            elif site.call is None:
                 file.note(unresolved.passed(site, self._names[site.model]))
         file.misuses += translator.misuses(diagnostics)
         return file, translator
@@ -295,11 +295,7 @@ class _Judge:
                     findings += checked.findings
                     if site.way not in ("passed", "mapped") or site.answer is not None:
                         findings += uses.check(site, method, name)
-            each_value = mapped(file.source, evaluator, site.node) if site.call is None else None
-            if method is not None:
-                for call in each_value or ():
-                    findings += arguments.check(replace(site, call=call, way="passed"), method, name).findings
-            if site.call is not None or each_value is not None:
+            if site.call is not None:
                 where = file.source.location(site.node)
                 file.note([ClientCall(where, f"{site.method}()", name, tuple(findings))])
             result[site.node] = (site, checked)
