@@ -20,8 +20,8 @@ PAYLOAD = 10 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Machine:
-    """What this machine is worth; all are milliseconds, medians. ``python``: a fixed loop. ``round_trip``: one byte
-    to another process and back, over a socket. ``hand_over``: to another thread and back. ``copy``: 10 MiB to
+    """Says what this machine is worth; all are milliseconds, medians. ``python``: a fixed loop. ``round_trip``: one
+    byte to another process and back, over a socket. ``hand_over``: to another thread and back. ``copy``: 10 MiB to
     another process and back."""
 
     python: float

@@ -1,4 +1,4 @@
-"""One program of the corpus: right, or made of a right one by making one thing wrong."""
+"""A program of the corpus: right, or made of a right one by making one thing wrong."""
 
 from __future__ import annotations
 

@@ -88,7 +88,7 @@ class SampleMethod:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What a program is put together of."""
+    """Holds what a program is put together of."""
 
     built: str
     holders: Sequence[str]

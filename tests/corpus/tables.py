@@ -38,7 +38,7 @@ def seed() -> int:
 
 @dataclass(frozen=True, slots=True)
 class Corpus:
-    """What ``check`` says of the whole corpus. ``changes``: of clients whose model was changed."""
+    """Holds what ``check`` says of the whole corpus. ``changes``: of clients whose model was changed."""
 
     results: Sequence[Judged]
     changes: Sequence[Judged]

@@ -14,7 +14,7 @@ from clarifai_emulator.cli.contract_origins import read_origins
 from clarifai_emulator.cli.finding_output import Reporting
 from clarifai_emulator.cli.output import FAILED, USAGE, Failure, unusable
 from clarifai_emulator.cli.writable_places import results_cache
-from clarifai_emulator.contracts.changes.gate import Verdict, diff, those_that_break, verify
+from clarifai_emulator.contracts.changes.gate import GateResult, diff, those_that_break, verify
 from clarifai_emulator.contracts.changes.lock import LOCK_FILE
 from clarifai_emulator.contracts.changes.origins import Origin, lock_files
 from clarifai_emulator.contracts.reports.judged_report import Result
@@ -69,7 +69,7 @@ def _report(
     ctx: click.Context,
     reporting: Reporting,
     command: str,
-    verdict: Verdict,
+    verdict: GateResult,
     origins: Sequence[Origin],
     options: dict[str, Any],
     began: float,
@@ -87,7 +87,7 @@ def _report(
     reporting.end(ctx, replace(result, seconds=time.perf_counter() - began))
 
 
-def _with_broken_calls(result: Result, verdict: Verdict, paths: Sequence[Path]) -> Result:
+def _with_broken_calls(result: Result, verdict: GateResult, paths: Sequence[Path]) -> Result:
     from clarifai_emulator.contracts.calls.type_checker import CheckerError
     from clarifai_emulator.contracts.changes.broken_calls import find_broken_calls, with_broken_calls
 

@@ -39,7 +39,7 @@ class ReloadKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Edit:
+class CodeEdit:
     """The part of a swap for one file: a new class of this name behind the model, or, of another module, what
     ``helper`` says."""
 
@@ -58,7 +58,7 @@ class Plan:
     kind: ReloadKind
     reason: str
     files: tuple[str, ...] = ()
-    edits: tuple[Edit, ...] = ()
+    edits: tuple[CodeEdit, ...] = ()
     may_change_signatures: bool = False
 
     @property
@@ -110,7 +110,11 @@ def _model_plan(name: str, before: Code, after: Code) -> Plan:
     found = compare(before.text(name), after.text(name))
     kind = ReloadKind.FORK if found.doubt else ReloadKind.SWAP
     return Plan(
-        kind, found.doubt or found.summary, (name,), (Edit(name, found.class_name),), found.may_change_signatures
+        kind,
+        found.doubt or found.summary,
+        (name,),
+        (CodeEdit(name, found.class_name),),
+        found.may_change_signatures,
     )
 
 
@@ -119,7 +123,7 @@ def _helper_plan(name: str, before: Code, after: Code, helpers: Helpers) -> Plan
     found = helpers.edit(name)
     if before.model_file != after.model_file or found.doubt:
         return Plan(ReloadKind.FORK, f"{name} has changed, and the model may have read it: {found.doubt}", (name,))
-    return Plan(ReloadKind.SWAP, found.reason(name), (name,), (Edit(name, "", found),))
+    return Plan(ReloadKind.SWAP, found.reason(name), (name,), (CodeEdit(name, "", found),))
 
 
 def _sources(code: Code) -> dict[str, str]:

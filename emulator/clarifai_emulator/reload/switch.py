@@ -25,7 +25,7 @@ from clarifai_emulator.models.progress import Progress
 from clarifai_emulator.nodepools.fleet import ReplicaRecord, ReplicaState
 from clarifai_emulator.nodepools.replacement import Replacement
 from clarifai_emulator.nodepools.supervisor import Supervisor
-from clarifai_emulator.reload.plan import Edit, Plan, ReloadKind
+from clarifai_emulator.reload.plan import CodeEdit, Plan, ReloadKind
 from clarifai_emulator.reload.project import Project
 from clarifai_emulator.store import Kind, Store
 
@@ -221,7 +221,7 @@ def version_of(store: Store, project: Project) -> ModelVersion:
     return version
 
 
-def _told(edit: Edit, after: Code) -> dict[str, Any]:
+def _told(edit: CodeEdit, after: Code) -> dict[str, Any]:
     """Return an edit as a replica takes it (``reload_main.py``)."""
     told: dict[str, Any] = {"file": edit.file, "content": after.files[edit.file].content}
     if edit.helper is None:

@@ -58,7 +58,7 @@ _BETWEEN_IDS = "\x1f"
 
 @dataclass(frozen=True, slots=True)
 class LogLimits:
-    """How many log lines are kept, of how many characters together, and for how many seconds."""
+    """Bounds the log lines that are kept: their number, their characters together, and their age in seconds."""
 
     lines: int = 50_000
     bytes: int = 64 * 1024 * 1024

@@ -1,4 +1,4 @@
-"""What ``check`` says of a call is what happens when the unmodified SDK makes it."""
+"""A call fares with the unmodified SDK as ``check`` says of it."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clarifai_emulator.models.code import Code, CodeFile
-from clarifai_emulator.reload.plan import Edit, ReloadKind, make_plan
+from clarifai_emulator.reload.plan import CodeEdit, ReloadKind, make_plan
 
 MODEL = '''
 """A model."""
@@ -108,7 +108,7 @@ SWAPS = {
 def test_an_edit_of_methods_that_had_no_part_in_loading_is_a_swap(old: str, new: str, reason: str) -> None:
     plan = edited(old, new)
     assert (plan.kind, plan.reason, plan.files) == (ReloadKind.SWAP, reason, ("1/model.py",))
-    assert plan.edits == (Edit("1/model.py", "Sample"),)
+    assert plan.edits == (CodeEdit("1/model.py", "Sample"),)
 
 
 TOP_LEVEL = "code at its top level has changed"

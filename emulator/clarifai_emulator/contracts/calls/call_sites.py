@@ -54,7 +54,7 @@ class _PartialCall(ast.Call):
 
 
 class _HandedOnCall(_PartialCall):
-    """One of which nobody sees where the rest of them is given."""
+    """A call of which nobody sees where the rest of its arguments is given."""
 
 
 class _MappedCall(ast.Call):

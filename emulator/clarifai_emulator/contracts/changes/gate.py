@@ -16,7 +16,7 @@ CLIENTS = {"fetching": Breaks.FETCHING, "pinning": Breaks.PINNING}
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class GateResult:
     """The result of a comparison. ``findings``: what changed, and what could not be read. ``compared``: each model
     that was compared, as it was and as it is; ``gone``: those that are no more."""
 
@@ -25,13 +25,13 @@ class Verdict:
     gone: tuple[Promise, ...] = ()
 
 
-def diff(old: Origin, new: Origin) -> Verdict:
+def diff(old: Origin, new: Origin) -> GateResult:
     """Return every change from the old models to the new ones. Models that could not be read are told first."""
     unread = [each for each in (*old.findings, *new.findings) if each.severity is Severity.ERROR]
     both = list(pairs(old, new))
     compared = tuple((was, now) for was, now in both if was is not None and now is not None)
     gone = tuple(was for was, now in both if was is not None and now is None)
-    return Verdict((*dict.fromkeys(unread), *_changes(both)), compared, gone)
+    return GateResult((*dict.fromkeys(unread), *_changes(both)), compared, gone)
 
 
 def _changes(both: Iterable[tuple[Promise | None, Promise | None]]) -> Iterator[Finding]:
@@ -44,7 +44,7 @@ def _changes(both: Iterable[tuple[Promise | None, Promise | None]]) -> Iterator[
             yield found("model-added", f"Model {now.name} is new.", model=now.name)
 
 
-def verify(models: Origin, locks: Iterable[Origin]) -> Verdict:
+def verify(models: Origin, locks: Iterable[Origin]) -> GateResult:
     """Hold the models against every lock that names them."""
     findings = [each for each in models.findings if each.severity is Severity.ERROR]
     compared: list[tuple[Promise, Promise]] = []
@@ -55,7 +55,7 @@ def verify(models: Origin, locks: Iterable[Origin]) -> Verdict:
                 continue
             compared.append((promise, now))
             findings += changes(promise.methods, now.methods, model=now.name)
-    return Verdict(tuple(dict.fromkeys(findings)), tuple(compared))
+    return GateResult(tuple(dict.fromkeys(findings)), tuple(compared))
 
 
 def counterpart(promise: Promise, models: Sequence[Promise]) -> Promise | None:
