@@ -98,7 +98,8 @@ def understood(source: Source, diagnostics: Iterable[Diagnostic], kind_of: KindO
             node = call.func if call is not None else names.get(end)
             passed = passing(source, node) if call is None and node is not None else None
             # Of `partial(…)(…)`, it is said where the method is.
-            if node is not None and not (isinstance(node, ast.Call) and _passing_name(node) == "partial"):
+            is_spoken_of = isinstance(node, ast.Call) and _passing_name(node) == "partial"
+            if node is not None and not is_spoken_of and not is_of_class(node):
                 index, (way, name) = int(refused["index"]), _asynchronous(refused["name"])
                 way = "async-client" if refused["owner"].startswith("Async") else way
                 way = "passed" if passed is not None else way
@@ -120,7 +121,7 @@ def understood(source: Source, diagnostics: Iterable[Diagnostic], kind_of: KindO
         if mark[0] == SDK_MARK:
             if node is not None:
                 sdk[node] = SdkSite(node, call, int(mark[1]), mark[2])
-        elif node is not None and int(mark[1]) >= 0:
+        elif node is not None and int(mark[1]) >= 0 and not is_of_class(node):
             passed = passing(source, node) if call is None else None
             way = "passed" if passed is not None else "".join(each for each in mark[4:] if each != OPEN)
             meant = (int(mark[1]), mark[2], mark[3], way)
@@ -189,6 +190,15 @@ def passing(source: Source, node: ast.expr) -> tuple[ast.Call, ast.Call | None] 
     more = last.args[PASSING[_passing_name(last)] + 1 :] if outer in last.args else last.args
     call = ast.Call(node, [*args, *more], [*keywords, *last.keywords])
     return ast.copy_location(call, outer), None if outer in last.args else last
+
+
+def is_of_class(node: ast.expr) -> bool:
+    """Tell whether a method is taken from a model's class, ``type(model).predict``, so that the model comes first
+    among its arguments."""
+    owner = node.value if isinstance(node, ast.Attribute) else None
+    if isinstance(owner, ast.Call):
+        return isinstance(owner.func, ast.Name) and owner.func.id == "type"
+    return isinstance(owner, ast.Attribute) and owner.attr == "__class__"
 
 
 def is_mapped(call: ast.Call) -> bool:

@@ -153,7 +153,7 @@ class Translator:
                     method=name,
                 )
             return
-        if name in self._guarded:
+        if name in self._guarded or name.startswith("__"):  # a method of Python's own: `Unresolved` speaks of it
             return
         names = names_of(int(index))
         near = nearest(name, names)

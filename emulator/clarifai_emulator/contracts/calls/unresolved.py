@@ -6,7 +6,7 @@ import ast
 import builtins
 from collections.abc import Collection, Iterator
 
-from clarifai_emulator.contracts.calls.call_sites import PASSING, CallSite
+from clarifai_emulator.contracts.calls.call_sites import PASSING, CallSite, is_of_class
 from clarifai_emulator.contracts.calls.call_targets import Built
 from clarifai_emulator.contracts.calls.client_source import Source
 from clarifai_emulator.contracts.calls.coroutines import SHOWING
@@ -20,6 +20,7 @@ from clarifai_emulator.spelling import nearest
 
 # Functions that look at what they are given, and do not call it.
 _NOT_CALLING = frozenset({"callable", "isinstance", "type", "id", "signature", "help", "iscoroutinefunction"})
+_GETTERS = frozenset({"__getattr__", "__getattribute__"})
 _USUAL = frozenset({*FORWARDED, *ASYNC_FORWARDED, *OF_ONE_INPUT})
 _LIKELY = (May.MODEL, May.KEPT, May.TAINTED)
 _HANDING_ON = (ast.Call, ast.keyword, ast.Dict, ast.List, ast.Tuple, ast.Set, ast.Return, ast.Lambda)
@@ -53,10 +54,11 @@ class Unresolved:
                 # Of what is passed to a function, it is said where it is passed.
                 if not self._held.is_parameter(function):
                     yield self._unresolved(f"'{ast.unparse(function)}' may be a method of a model", function, "")
-            elif isinstance(function, ast.Attribute):
+            elif isinstance(function, ast.Attribute) and not is_of_class(function):
                 yield from self._method(function)
             elif self._held.origins(self._source, function):
                 yield self.of_unknown(function, ast.unparse(function))
+            yield from self._by_its_insides(node)
             yield from self._by_name(node)
             yield from self._handed_on(node)
 
@@ -94,6 +96,28 @@ class Unresolved:
         if self._held.may(node.args[0]) in (May.KEPT, May.TAINTED):
             named = ast.unparse(maker.args[0])
             yield self._unresolved(f"{named} is called by its name, on what may be a model", maker, "")
+
+    def _by_its_insides(self, node: ast.Call) -> Iterator[ClientCall]:
+        """Report a method that is reached by what Python keeps of a model: its class, its attributes, itself."""
+        function = node.func
+        owner: ast.expr | None = None
+        if isinstance(function, ast.Attribute):
+            inner = function.value
+            if is_of_class(function) or (node.args and function.attr in self._methods and _is_class(inner)):
+                owner = node.args[0] if node.args else None
+            elif function.attr == "__call__" and isinstance(inner, ast.Attribute) and inner.attr in self._methods:
+                owner = inner.value
+        elif isinstance(function, ast.Subscript):
+            kept = function.value
+            if isinstance(kept, ast.Call) and _name(kept.func) == "vars" and kept.args:
+                owner = kept.args[0]
+            elif isinstance(kept, ast.Attribute) and kept.attr == "__dict__":
+                owner = kept.value
+        if owner is not None and self._held.may(owner) in _LIKELY:
+            shown = ast.unparse(function)
+            yield self._unresolved(
+                f"'{shown}' reaches a method of a model by what Python keeps of it", function, ""
+            )
 
     def _is_model_method(self, function: ast.expr) -> bool:
         return isinstance(function, ast.Attribute) and self._held.may(function.value) is May.MODEL
@@ -175,11 +199,20 @@ class Unresolved:
         yield ClientCall(where, f"{site.method}()", model, (finding,))
 
     def _is_getattr(self, node: ast.Call) -> bool:
-        return isinstance(node.func, ast.Call) and _name(node.func.func) == "getattr" and len(node.func.args) >= 2
+        if not isinstance(node.func, ast.Call):
+            return False
+        asked = node.func
+        if isinstance(asked.func, ast.Attribute) and asked.func.attr in _GETTERS:
+            return len(asked.args) == 1
+        return _name(asked.func) == "getattr" and len(asked.args) >= 2
 
     def _dynamic(self, node: ast.Call) -> Iterator[ClientCall]:
         assert isinstance(node.func, ast.Call)
-        owner, name = node.func.args[:2]
+        asked = node.func
+        if isinstance(asked.func, ast.Attribute) and asked.func.attr in _GETTERS:
+            owner, name = asked.func.value, asked.args[0]
+        else:
+            owner, name = asked.args[:2]
         may = self._held.may(owner)
         if may in _LIKELY or (may is May.UNKNOWN and _sounds_like_model(ast.unparse(owner))):
             message = f"The method is named by {ast.unparse(name)}: the call is not checked."
@@ -203,6 +236,11 @@ def _name(node: ast.expr | None) -> str:
     if isinstance(node, ast.Attribute):
         return node.attr
     return node.id if isinstance(node, ast.Name) else ""
+
+
+def _is_class(node: ast.expr) -> bool:
+    """Tell whether an expression looks like the name of a class."""
+    return _name(node)[:1].isupper()
 
 
 def _sounds_like_model(name: str) -> bool:

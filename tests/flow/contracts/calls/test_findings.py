@@ -249,6 +249,13 @@ NOT_CHECKED = [
      "else, so predct() is not checked."),
     ("getattr(hello, os.environ['M'])('x')",
      "dynamic-method: The method is named by os.environ['M']: the call is not checked."),
+    ("print(hello.__getattr__('predict')('x'))",
+     "dynamic-method: The method is named by 'predict': the call is not checked."),
+    *((f"print({function}({given}'x'))", f"unresolved-call: '{function}' reaches a method of a model by what Python keeps "
+       "of it, so it is not checked.")
+      for function, given in (("type(hello).predict", "hello, "), ("hello.__class__.predict", "hello, "),
+                              ("Model.predict", "hello, "), ("vars(hello)['predict']", ""),
+                              ("hello.__dict__['predict']", ""), ("hello.predict.__call__", ""))),
     ("def retry(f): f('x')\nretry(hello.predict)",
      "passed-method: predict() is passed on: what calls it, and with what, is not checked."),
     ("def f(:",
