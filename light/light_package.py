@@ -18,6 +18,8 @@ LIGHT = "clarifai_emulator_check"
 # The program is another one than the whole emulator's: the module on the left is written from the one on the right.
 PROGRAM = {f"{PACKAGE}.cli.main": f"{PACKAGE}.cli.light_main"}
 ROOTS = (f"{PACKAGE}.__main__", *PROGRAM)
+# What runs a model's requests and reloads: the parent of models, which is also who reads signatures, names them.
+NEVER_RUN = tuple(f"{SCRIPTS}.{name}" for name in ("lean_main", "item_steps_main", "reload_main"))
 # What modules read beside themselves.
 DATA = ("contracts/rules/examples", "contracts/stubs/sdk_outline", "contracts/stubs/sdk_versions.json")
 
@@ -32,7 +34,7 @@ def needs_of_light(checkout: Path) -> Needs:
 
 
 def _graph(checkout: Path) -> ModuleGraph:
-    return ModuleGraph(checkout / "emulator", instead=PROGRAM)
+    return ModuleGraph(checkout / "emulator", instead=PROGRAM, without=NEVER_RUN)
 
 
 def write_package(checkout: Path, target: Path) -> Path:

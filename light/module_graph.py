@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,10 +28,10 @@ class Needs:
 
 class ModuleGraph:
     """The modules in a folder of sources, and who imports whom. ``folder``: holds the package. ``instead``: modules
-    that are written from the file of another module."""
+    that are written from the file of another module. ``without``: modules that are named and never asked for."""
 
-    def __init__(self, folder: Path, instead: Mapping[str, str]) -> None:
-        files = dict(_modules(folder))
+    def __init__(self, folder: Path, instead: Mapping[str, str], without: Collection[str] = ()) -> None:
+        files = {module: file for module, file in _modules(folder) if module not in without}
         self._files = {module: files[instead.get(module, module)] for module in files}
 
     def file(self, module: str) -> Path:

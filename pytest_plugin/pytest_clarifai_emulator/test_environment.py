@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import socket
 import sys
 import threading
 from collections.abc import Generator, MutableMapping
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -28,6 +30,7 @@ USER_ID = "me"
 _MARK = "CLARIFAI_EMULATOR_PYTEST"  # tells the processes of this run (xdist's workers) that the address is theirs
 _EMULATOR_THREAD = "clarifai-emulator"  # see clarifai_emulator.control.thread, which is not imported for a name
 _SHARED = "CLARIFAI_EMULATOR_PYTEST_SHARED"  # where xdist's workers find the emulator that they share
+_LOWEST_PORT, _TRIES = 20_000, 50  # of ports to reserve
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _CLEARED = ("CLARIFAI_SESSION_TOKEN", "CLARIFAI_APP_ID", "CLARIFAI_GRPC_BASE")
 # Folders below the real home that are no settings of Clarifai's are still found.
@@ -75,7 +78,7 @@ class Environment:
         if self.shared:
             self.port, self.shared = int(self.shared.partition(":")[0]), self.shared.partition(":")[2]
         else:
-            self._reserved = _reserve()
+            self._reserved = reserve_port()
             self.port = self._reserved.getsockname()[1]
         self.guard.address = f"127.0.0.1:{self.port}"
         if self.allow_real:
@@ -236,12 +239,34 @@ def _assign(name: str, value: str | None, environ: MutableMapping[str, str] = os
         environ[name] = value
 
 
-def _reserve() -> socket.socket:
-    """Reserve a free port that nobody else is given. It is bound and does not listen: the emulator still can."""
-    reserved = socket.socket()
-    reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    reserved.bind(("127.0.0.1", 0))
-    return reserved
+def reserve_port() -> socket.socket:
+    """Reserve a free port. It is bound and does not listen: the emulator still can.
+
+    Whoever asks the system for any port may be given one that is only bound, if that allows others (SO_REUSEADDR).
+    So it is one below those that the system gives away; where none is free there, one of them."""
+    below = range(_LOWEST_PORT, _first_given_port())
+    for port in (*random.sample(below, min(len(below), _TRIES)), 0):
+        reserved = socket.socket()
+        try:
+            reserved.bind(("127.0.0.1", port))
+        except OSError:
+            reserved.close()
+            if not port:
+                raise
+        else:
+            reserved.setsockopt(
+                socket.SOL_SOCKET, socket.SO_REUSEADDR, 1
+            )  # from now on the emulator can bind it, too
+            return reserved
+    raise AssertionError("the last port is any")
+
+
+def _first_given_port() -> int:
+    """Return the first port that the system gives to those who ask for any."""
+    try:
+        return int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    except (OSError, ValueError, IndexError):
+        return 32_768
 
 
 def _base_of_imported_sdk() -> str:

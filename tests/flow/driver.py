@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import atexit
 import os
-import socket
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -23,6 +22,7 @@ from clarifai_emulator.api.rpc import rpc_table
 from clarifai_emulator.config import EmulatorConfig
 from clarifai_emulator.control.thread import EmulatorThread
 from pytest_clarifai_emulator.temp_homes import make_home, remove_home
+from pytest_clarifai_emulator.test_environment import reserve_port
 
 MODELS = Path(__file__).parents[2] / "fixtures" / "models"
 
@@ -32,10 +32,8 @@ atexit.register(_held.close)
 
 
 def free_port() -> int:
-    """Return a port nobody listens on now. On Linux no other test session can be given it meanwhile."""
-    probe = socket.socket()
-    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # whoever is told of it can listen
-    probe.bind(("127.0.0.1", 0))
+    """Return a port nobody listens on now. On Linux nobody else is given it meanwhile."""
+    probe = reserve_port()
     port = probe.getsockname()[1]
     if sys.platform == "linux":
         _held.enter_context(probe)

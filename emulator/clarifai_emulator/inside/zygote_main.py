@@ -94,11 +94,14 @@ def inspect(job, result_fd):
         json.dump(answer, result)
 
 
+def path_beside(name):
+    return os.path.join(os.path.dirname(os.path.abspath(__file__)), f"{name}.py")
+
+
 @functools.cache
 def beside(name):
     """A module beside this one; its folder is not importable, see ``main``."""
-    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), f"{name}.py")
-    spec = importlib.util.spec_from_file_location(f"clarifai_emulator_{name}", path)
+    spec = importlib.util.spec_from_file_location(f"clarifai_emulator_{name}", path_beside(name))
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -342,7 +345,8 @@ def main():
         os._exit(1)
     beside("inspect_main").warm()
     for name in ("lean_main", "item_steps_main"):
-        beside(name)
+        if os.path.exists(path_beside(name)):  # who only reads signatures has none of them
+            beside(name)
     ZygoteLoop(control).serve()
 
 

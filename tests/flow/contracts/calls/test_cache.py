@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import random
 import shutil
@@ -9,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import pytest
@@ -206,17 +208,24 @@ def test_a_cache_that_cannot_be_written_changes_no_answer(repository: Path, mode
 
 
 def test_two_checks_at_once_say_what_each_says_alone(repository: Path, models: list[KnownModel]):
-    from concurrent.futures import ThreadPoolExecutor
-
     without = [replace(models[0], methods=models[0].methods[1:]), *models[1:]]
     given = [models, without] * 3
     alone = [answer(check_known([repository], each)) for each in (models, without)] * 3
+    # Processes, as commands are: two threads of Python 3.11 may not parse at once (python/cpython#106905).
+    fork = multiprocessing.get_context("fork")
+    pipes = [fork.Pipe(duplex=False) for _ in given]
 
-    def checked(each: list[KnownModel]) -> tuple[object, ...]:
-        return answer(check(repository, each))
+    def checked(each: list[KnownModel], told: Connection) -> None:
+        told.send(answer(check(repository, each)))
 
-    with ThreadPoolExecutor(3) as pool:
-        assert list(pool.map(checked, given)) == alone
+    checking = [
+        fork.Process(target=checked, args=(each, told)) for each, (_, told) in zip(given, pipes, strict=True)
+    ]
+    for process in checking:
+        process.start()
+    assert [ours.recv() for ours, _ in pipes] == alone
+    for process in checking:
+        process.join()
 
 
 def test_a_module_that_was_removed_is_not_found_among_the_copies(repository: Path, models: list[KnownModel]):
