@@ -218,7 +218,8 @@ class Connection(asyncio.Protocol):
         """Send what has been said so far."""
         self._flushing = False
         pieces = self._session.take()
-        if pieces and self._transport is not None:
+        # A transport that is closed refuses several pieces at once, since Python 3.12.
+        if pieces and self._transport is not None and not self._transport.is_closing():
             self._transport.writelines(pieces)
 
     def cork(self) -> None:
