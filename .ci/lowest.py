@@ -17,6 +17,7 @@ sys.path.insert(0, str(ROOT / "tests"))
 from sdk_environments import alone, cached_environment, install  # noqa: E402 - found below tests/
 
 TOOLS = (
+    "h2",
     "jsonschema",
     "pytest",
     "pytest-asyncio",
