@@ -3,8 +3,9 @@
     client ──► arrived …… item written ──► runner, in a process of its own
     client ◄── answer written …… output read ◄──┘
 
-Both stretches are timed in the emulator's process, from its sockets (``watched_loop``) and its events: nothing is
-in the product for it. One client, in a process of its own, asks and pauses, so that requests do not overlap.
+Both stretches are timed in the emulator's process, from its sockets (``watched_loop``, and the replicas' own) and
+its events: nothing is in the product for it. One client, in a process of its own, asks and pauses, so that requests
+do not overlap.
 """
 
 from __future__ import annotations
@@ -13,15 +14,17 @@ import asyncio
 import socket
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 from benchmarks.clients import Target, clients
 from benchmarks.figures import Figure, alone
 from benchmarks.peers import HOME, MODELS
 from benchmarks.watched_loop import Mark, Marks, WatchedLoop
 
-# Replicas that are fed through sockets of the event loop.
+# Replicas that are fed through sockets.
 _RUNNERS = ("lean",)
 
 
@@ -33,7 +36,7 @@ def measure(*, quick: bool = False) -> list[Figure]:
 def _measure(runner: str, *, seconds: float) -> list[Figure]:
     marks: Marks = []
     own = _Sockets()
-    with asyncio.Runner(loop_factory=lambda: WatchedLoop(marks, own.name_of)) as loop:
+    with _watched_channels(marks), asyncio.Runner(loop_factory=lambda: WatchedLoop(marks, own.name_of)) as loop:
         loop.run(_serve(runner, seconds, marks, own))
     times = [each * 1000 for each in own_shares(marks)]
     if not times:
@@ -46,18 +49,34 @@ def _measure(runner: str, *, seconds: float) -> list[Figure]:
     ]
 
 
+def _watched_channels(marks: Marks) -> AbstractContextManager[Any]:
+    """Note when the sockets of replicas are read and written, which the event loop only tells of."""
+    from clarifai_emulator.dispatch.lean_sockets import SocketChannel
+
+    channel: Any = SocketChannel
+    read, send = channel._read, channel._send
+
+    def marked_read(self: Any) -> bool:
+        marks.append(Mark(time.perf_counter(), "replica read"))
+        return read(self)
+
+    def marked_send(self: Any, *what: Any) -> None:
+        send(self, *what)
+        marks.append(Mark(time.perf_counter(), "replica write"))
+
+    return mock.patch.multiple(channel, _read=marked_read, _send=marked_send)
+
+
 class _Sockets:
-    """Tells the clients' connections from the replicas'."""
+    """Knows the clients' connections."""
 
     def __init__(self) -> None:
         self.port = 0
 
     def name_of(self, sock: socket.socket) -> str:
-        """Return ``client`` at the public port; ``replica`` at the replicas' port, or over an unnamed pair."""
-        address = sock.getsockname()
-        if sock.family == socket.AF_UNIX:
-            return "" if address or sock.getpeername() else "replica"
-        return "client" if address[1] == self.port else "replica"
+        """Return ``client`` at the public port."""
+        is_client = sock.family != socket.AF_UNIX and sock.getsockname()[1] == self.port
+        return "client" if is_client else ""
 
 
 async def _serve(runner: str, seconds: float, marks: Marks, own: _Sockets) -> None:

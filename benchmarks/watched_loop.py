@@ -53,3 +53,7 @@ class _WatchedTransport(selector_events._SelectorSocketTransport):
     def write(self, data: Any) -> None:
         super().write(data)
         self._marks.append(Mark(time.perf_counter(), self._written))
+
+    def writelines(self, list_of_data: Any) -> None:
+        super().writelines(list_of_data)
+        self._marks.append(Mark(time.perf_counter(), self._written))
