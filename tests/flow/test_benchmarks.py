@@ -20,7 +20,7 @@ def test_quick_benchmarks_write_their_figures_as_json_and_as_a_table(tmp_path: P
         [sys.executable, "-m", "benchmarks", *options], cwd=ROOT, capture_output=True, text=True, timeout=150
     )
     assert done.returncode == 0, done.stderr
-    figures = json.loads(results.read_text())
+    figures = json.loads(results.read_text())["figures"]
     assert {"lean runner: bidi round trip p50", "lean runner: own share p50"} <= {each["name"] for each in figures}
     assert all(0 < each["value"] < 1000 and each["unit"] == "ms" for each in figures)
     assert done.stdout.startswith("| figure | value |")
