@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import re
 import threading
+import time
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -245,7 +246,13 @@ def test_the_log_has_the_same_lines_in_the_same_order(sides: list[Side]) -> None
 
 def _log(side: Side) -> list[str]:
     """Return its lines, without times and ids."""
-    wait_for(lambda: "chunk raise" in "".join(logged(side.emulator)) and "ERROR |" in logged(side.emulator)[-1])
+
+    def is_whole() -> bool:
+        there = logged(side.emulator)
+        time.sleep(0.5)  # what was printed last may still be on its way
+        return "chunk raise" in "".join(there) and logged(side.emulator) == there
+
+    wait_for(is_whole)
     lines = (re.sub(r"\x1b\[\d+m", "", line) for line in logged(side.emulator))
     varying = r"\d\d:\d\d:\d\d\.\d+|thread=\d+|[0-9a-f]{16,}|[\d.]+ ?ms"
     return [re.sub(varying, "#", line) for line in lines if not OF_CONNECTIONS.search(line)]
