@@ -6,13 +6,20 @@ with what else the machine does, other than the time on a clock.
 
 from __future__ import annotations
 
-import os
 from contextlib import suppress
 from pathlib import Path
 
 from benchmarks.clients import Clients, Target, clients
 from benchmarks.figures import Figure, compared
-from benchmarks.peers import SERVICE_URL, deploy, emulator, free_port, sdk_service
+from benchmarks.peers import (
+    SERVICE_URL,
+    deploy,
+    emulator,
+    free_port,
+    process_stat,
+    processor_seconds,
+    sdk_service,
+)
 from benchmarks.ways import WAYS, Way
 
 
@@ -59,8 +66,8 @@ def _per_call(client: Clients, target: int, processes: list[list[int]], seconds:
 
 
 def _spent(processes: list[int]) -> float:
-    """Return the milliseconds that these processes have been on a processor, threads that have ended included."""
-    return sum(sum(map(int, _stat(process)[11:13])) for process in processes) * 1000 / os.sysconf("SC_CLK_TCK")
+    """Return the milliseconds that these processes have been on a processor."""
+    return sum(map(processor_seconds, processes)) * 1000
 
 
 def _descendants(process: int) -> list[int]:
@@ -68,15 +75,10 @@ def _descendants(process: int) -> list[int]:
     parents: dict[int, list[int]] = {}
     for folder in Path("/proc").glob("[0-9]*"):
         with suppress(FileNotFoundError, ProcessLookupError):  # it has ended meanwhile
-            parents.setdefault(int(_stat(int(folder.name))[1]), []).append(int(folder.name))
+            parents.setdefault(int(process_stat(int(folder.name))[1]), []).append(int(folder.name))
     found, left = [], [process]
     while left:
         children = parents.get(left.pop(), [])
         found += children
         left += children
     return found
-
-
-def _stat(process: int) -> list[str]:
-    """Return the fields of the process from the third on: its state, its parent …; 12 and 13 are times in ticks."""
-    return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()

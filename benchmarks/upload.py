@@ -19,7 +19,7 @@ from clarifai_grpc.grpc.api import service_pb2
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
 from benchmarks.figures import Figure, alone, compared
-from benchmarks.peers import emulator, free_port
+from benchmarks.peers import emulator, free_port, processor_seconds
 from clarifai_emulator.api.rpc import rpc_table
 
 _MEBIBYTE = 1024 * 1024
@@ -45,9 +45,9 @@ def measure(*, quick: bool = False) -> list[Figure]:
             clients: list[float] = []
             _upload(channel, archive)
             for _ in range(rounds):
-                began = _processor_seconds(serving.pid), time.process_time()
+                began = processor_seconds(serving.pid), time.process_time()
                 uploads.append(_rate(size, lambda: _upload(channel, archive)))
-                ours.append(_processor_seconds(serving.pid) - began[0])
+                ours.append(processor_seconds(serving.pid) - began[0])
                 clients.append(time.process_time() - began[1])
                 copies.append(_rate(size, lambda: _copy(archive, Path(folder) / "copy")))
     name = f"upload of {size // _MEBIBYTE} MiB"
@@ -56,11 +56,6 @@ def measure(*, quick: bool = False) -> list[Figure]:
         compared(f"{name}, beside a copy with fsync", uploads, copies, unit="MiB/s", target=0.7, at_least=True),
         compared(f"{name}, processor time, beside the client's", ours, clients, unit="s", target=None),
     ]
-
-
-def _processor_seconds(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _rate(size: int, work: Any) -> float:

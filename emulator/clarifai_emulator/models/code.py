@@ -102,8 +102,9 @@ class CodeReader:
             for name in names:
                 path = (base / name).as_posix()
                 is_code = path not in self._left_out and self.counts(path, ignored)
-                if is_code and not is_special(self._directory / path):
-                    files[path] = _read(self._directory / path, path, last)
+                file = _read(self._directory / path, path, last) if is_code else None
+                if file is not None:
+                    files[path] = file
         self._last = Code(files, _digest(files), now)
         return self._last
 
@@ -157,11 +158,14 @@ def _ignore_specs(directory: Path) -> Iterator[tuple[str, Any]]:
         prefix, folder = f"{folder.name}/{prefix}", folder.parent
 
 
-def _read(file: Path, path: str, last: Code) -> CodeFile:
+def _read(file: Path, path: str, last: Code) -> CodeFile | None:
+    """Read a file, unless it is as it was; None for one that is no part of a model."""
     try:
         stat = file.stat()
     except OSError:
         return CodeFile((), "unreadable")
+    if is_special(stat):
+        return None
     stamp = (stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino)
     known = last.files.get(path)
     if known is not None and known.stamp == stamp and stat.st_ctime_ns < last.read_ns - _SETTLED_NS:

@@ -193,14 +193,16 @@ def _content(file: Path) -> str:
         return "unreadable"
 
 
-def is_special(file: Path) -> bool:
-    """Tell whether a file is a pipe, a socket or a device, or a link to one: it may be read for ever, and is never
-    part of a model."""
+def is_special(stat: os.stat_result) -> bool:
+    """Tell whether a file is a pipe, a socket or a device: it may be read for ever, and is no part of a model."""
+    return not (S_ISREG(stat.st_mode) or S_ISDIR(stat.st_mode))
+
+
+def _is_special_file(file: Path) -> bool:
     try:
-        mode = file.stat().st_mode
+        return is_special(file.stat())
     except OSError:
         return False
-    return not (S_ISREG(mode) or S_ISDIR(mode))
 
 
 def is_part_of_model(relative: PurePath) -> bool:
@@ -219,7 +221,7 @@ def part_files(directory: Path) -> Iterator[PurePath]:
         folders[:] = [name for name in folders if name not in NOT_CODE_DIRS and not name.startswith(".")]
         base = PurePath(folder).relative_to(directory)
         files = (base / name for name in names if is_part_of_model(base / name))
-        yield from (each for each in files if not is_special(directory / each))
+        yield from (each for each in files if not _is_special_file(directory / each))
 
 
 def require_directory(directory: Path) -> None:

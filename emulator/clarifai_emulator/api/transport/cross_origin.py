@@ -79,23 +79,23 @@ def names_this_machine(host: str) -> bool:
     name = without_port(host)
     if name in ("", "localhost") or name.endswith(".localhost"):
         return True
-    try:
-        return ipaddress.ip_address(name.strip("[]")).is_loopback
-    except ValueError:
-        return False
+    address = address_in(name)
+    return address is not None and address.is_loopback
 
 
 def names_a_neighbour(host: str) -> bool:
     """Tell whether a host is an address, or a name that only a local network or a container engine can give: no
     page can make such a name its own and point it here (DNS rebinding)."""
     name = without_port(host).lower().rstrip(".")
-    if "." not in name or name.endswith(_LOCAL_NAMES):
-        return True
+    return "." not in name or name.endswith(_LOCAL_NAMES) or address_in(name) is not None
+
+
+def address_in(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """Return the address that a host without its port is; None for a name, which somebody has to look up."""
     try:
-        ipaddress.ip_address(name.strip("[]"))
+        return ipaddress.ip_address(host.strip("[]"))
     except ValueError:
-        return False
-    return True
+        return None
 
 
 def without_port(host: str) -> str:

@@ -235,12 +235,11 @@ class Connection(asyncio.Protocol):
     # What arrives.
 
     def request_came(self, stream_id: int, fields: Mapping[str, str]) -> None:
-        headers = fields
-        kind = headers.get("content-type", "")
+        kind = fields.get("content-type", "")
         if kind.startswith(_GRPC) and not kind.startswith(_GRPC_WEB):
-            self._begin_call(stream_id, headers)
+            self._begin_call(stream_id, fields)
         elif self._take_request is not None:
-            request = self._take_request(self, stream_id, headers, self._peer)
+            request = self._take_request(self, stream_id, fields, self._peer)
             task = self._loop.create_task(self._serve_request(stream_id, request))
             self._calls[stream_id] = _Call(request, task, None)
         else:

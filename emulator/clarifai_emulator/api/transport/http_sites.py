@@ -8,7 +8,6 @@ Sites are made when the first of their requests comes: an emulator that only spe
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -16,6 +15,7 @@ from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
 from clarifai_emulator.api.transport.cross_origin import (
     Origins,
+    address_in,
     answer_fields,
     names_a_neighbour,
     names_this_machine,
@@ -115,7 +115,8 @@ class HttpSites:
         """Refuse pages whose own name was made to point at a loopback address (DNS rebinding)."""
         host = exchange.headers.get("host", "")
         if self._is_for_containers:
-            if not _is_number(host) and without_port(host) not in (_FROM_DESKTOP, self._config.docker.listen):
+            name = without_port(host)
+            if host and address_in(name) is None and name not in (_FROM_DESKTOP, self._config.docker.listen):
                 raise _refused(
                     f"The host {host[:100]!r} is not the address that containers are told. "
                     "Use the one in CLARIFAI_API_BASE."
@@ -142,15 +143,6 @@ class HttpSites:
 
 async def _answer_preflight(exchange: Exchange) -> None:
     await exchange.answer(200, b"", "text/plain", preflight_fields(exchange.headers))
-
-
-def _is_number(host: str) -> bool:
-    """Tell if it is an address for which no name had to be looked up."""
-    try:
-        ipaddress.ip_address(without_port(host).strip("[]"))
-    except ValueError:
-        return not host
-    return True
 
 
 def _refused(what: str) -> HttpProblem:

@@ -44,10 +44,10 @@ class Unresolved:
         """Yield, as not checked, calls that a model may be behind, and that are neither understood nor spoken of.
         ``said``: where lines and columns of findings end."""
         for node in self._source.calls:
-            if self._is_getattr(node):
-                yield from self._dynamic(node)
-                continue
             function = node.func
+            if (asked := _asked_by_name(function)) is not None:
+                yield from self._dynamic(function, *asked)
+                continue
             if function in understood or self._source.end(function) in said:
                 continue
             if self._held.may_be_method(function) and not self._is_model_method(function):
@@ -198,27 +198,22 @@ class Unresolved:
         finding = found("passed-method", message, where, model=model, method=site.method)
         yield ClientCall(where, f"{site.method}()", model, (finding,))
 
-    def _is_getattr(self, node: ast.Call) -> bool:
-        if not isinstance(node.func, ast.Call):
-            return False
-        asked = node.func
-        if isinstance(asked.func, ast.Attribute) and asked.func.attr in _GETTERS:
-            return len(asked.args) == 1
-        return _name(asked.func) == "getattr" and len(asked.args) >= 2
-
-    def _dynamic(self, node: ast.Call) -> Iterator[ClientCall]:
-        assert isinstance(node.func, ast.Call)
-        asked = node.func
-        if isinstance(asked.func, ast.Attribute) and asked.func.attr in _GETTERS:
-            owner, name = asked.func.value, asked.args[0]
-        else:
-            owner, name = asked.args[:2]
+    def _dynamic(self, asked: ast.expr, owner: ast.expr, name: ast.expr) -> Iterator[ClientCall]:
         may = self._held.may(owner)
         if may in _LIKELY or (may is May.UNKNOWN and _sounds_like_model(ast.unparse(owner))):
             message = f"The method is named by {ast.unparse(name)}: the call is not checked."
-            where = self._source.location(node.func)
-            shown = ast.unparse(node.func)
+            where = self._source.location(asked)
+            shown = ast.unparse(asked)
             yield ClientCall(where, f"{shown}()", findings=(found("dynamic-method", message, where),))
+
+
+def _asked_by_name(node: ast.expr) -> tuple[ast.expr, ast.expr] | None:
+    """Return whose attribute ``getattr(owner, name)`` or ``owner.__getattr__(name)`` asks for, and by what name."""
+    if not isinstance(node, ast.Call):
+        return None
+    if isinstance(node.func, ast.Attribute) and node.func.attr in _GETTERS:
+        return (node.func.value, node.args[0]) if len(node.args) == 1 else None
+    return (node.args[0], node.args[1]) if _name(node.func) == "getattr" and len(node.args) >= 2 else None
 
 
 def unknown_model(source: Source, built: Built) -> Finding:
