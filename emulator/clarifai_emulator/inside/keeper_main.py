@@ -5,8 +5,8 @@
        └──started, exited──┘ └── in its place another one, where a parent has ended or stands still
 
 Runs in the *model's* environment, beside ``zygote_main.py``; the standard library only. The keeper imports nothing
-of the SDK, so it is small, and has nothing to do in which it could hang. A replica takes up what its own descendants
-let go of, in whatever session; when it has ended, that falls to the keeper, which ends it.
+of the SDK, so it is small, and has nothing to do in which it could hang. A replica takes up what its own
+descendants let go of, in whatever session; when it has ended, that falls to the keeper, which ends it.
 """
 
 import contextlib
@@ -49,9 +49,9 @@ def end_with(parent):
 
 
 class Keeper:
-    """Keeps what a forge forks: ``forge.serve(sock)`` in a process of its own, the warm parent. Over its socket that
-    says "ready" or "failed", and for each job that comes there "started" with the pid, or "unforked". Where the
-    system hands nobody over to the keeper, the keeper is the parent itself."""
+    """Keeps what a forge forks: ``forge.serve(sock)`` in a process of its own, the warm parent. Over its socket
+    that says "ready" or "failed", and for each job that comes there "started" with the pid, or "unforked". Where
+    the system hands nobody over to the keeper, the keeper is the parent itself."""
 
     def __init__(self, control, forge):
         self.control = control
@@ -307,8 +307,8 @@ class Job:
 
 
 def keep_one(run, emulator, fds):
-    """Run ``run`` in a child, and end as that does, or with the emulator, whose process id is given. ``fds`` are for
-    the child alone."""
+    """Run ``run`` in a child, and end as that does, or with the emulator, whose process id is given. ``fds`` are
+    for the child alone."""
     pid, wake = os.getpid(), wake_on_children()
     child = os.fork()
     if child == 0:

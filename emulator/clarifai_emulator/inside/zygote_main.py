@@ -222,7 +222,7 @@ class Forge:
             os._exit(0)
 
     def tell_unforked(self, job, error, sock):
-        said = f"No process could be made for this replica: {error.strerror}. This machine, or this user, has too many."
+        said = f"No process could be made: {error.strerror}. This machine, or this user, has too many of them."
         tell(sock, {"event": "unforked", "id": job["id"], "error": said})
 
     def become(self, job, fds, keeper):

@@ -133,8 +133,8 @@ class WarmParent:
         """Ask whether it still answers. Counted are beats, not seconds: while this machine sleeps, nobody beats."""
         if self._missed >= (1 if self._is_stopped() else _MOST_MISSED):
             log.error(
-                "%s, from which replicas are forked, does not answer any more. It is ended, with its replicas, which "
-                "are started again.",
+                "%s, from which replicas are forked, does not answer any more. It is ended, with its replicas, "
+                "which are started again.",
                 self._named,
             )
             self._end_by_force()

@@ -210,9 +210,7 @@ DAEMON = (
 
 
 @pytest.mark.parametrize("end", ["os._exit(3)", "os.kill(os.getpid(), signal.SIGKILL)", "time.sleep(60)"])
-async def test_a_daemon_in_a_session_of_its_own_ends_with_the_child_that_started_it(
-    scene: Scene, end: str
-) -> None:
+async def test_a_daemon_in_a_session_of_its_own_ends_with_the_child_that_started_it(scene: Scene, end: str) -> None:
     other = await scene.fork("print('up'); time.sleep(60)")
     assert await scene.line() == "up"
     scene.lines.clear()
