@@ -86,8 +86,10 @@ class RequestChain:
         return ApiCall(rpc, metadata, started, peer=peer, seconds_left=seconds_left, is_heard=is_heard)
 
     def knows(self, rpc: Rpc, metadata: Mapping[str, str]) -> bool:
-        """Tell whether the credential of a request is good: else its body need not be read, as ``unary`` refuses
-        it before its handler sees it."""
+        """Tell whether a request is to be read: its credential is good, or interceptors have whatever comes. Else
+        its body need not be taken: ``unary`` refuses it before its handler sees it."""
+        if not self._interceptors.is_idle:
+            return True
         try:
             if rpc.auth is not Auth.NONE:
                 self._authenticator.authenticate(metadata)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import aclosing
 from typing import Any
@@ -16,6 +17,9 @@ from clarifai_emulator.api.transport.grpc_stream import GrpcStream
 from clarifai_emulator.api.transport.http2 import Serve
 from clarifai_emulator.api.transport.upload_parts import upload_messages
 from clarifai_emulator.errors import CallerError, TransportError
+
+# How many messages of a stream are read before other requests have their turn.
+_MESSAGES_AT_ONCE = 64
 
 
 class ApiHandlers:
@@ -43,9 +47,14 @@ class ApiHandlers:
         parse = _reader(rpc)
 
         async def serve(stream: GrpcStream) -> None:
-            data = await stream.read()
+            if not self._chain.knows(rpc, stream.metadata):
+                call = self._begin(rpc, stream, is_heard=False)
+                response = await self._chain.unary(call, _never, None)
+                await stream.write_last(response.SerializeToString())
+                return
+            data = await stream.read_only()
             if data is None:
-                raise TransportError("UNIMPLEMENTED", f"{rpc.name} takes one request; none came.")
+                raise _none_came(rpc)
             request = parse(data)
             is_readable = not isinstance(request, Unreadable)
             call = self._begin(rpc, stream, is_heard=is_readable)
@@ -62,6 +71,8 @@ class ApiHandlers:
         async def serve(stream: GrpcStream) -> None:
             call = self._begin(rpc, stream)
             requests = _readable(read(stream, parse))
+            if not rpc.client_streaming:
+                requests = _one(rpc, requests)
             async with aclosing(self._chain.stream(call, handler, requests)) as responses:
                 first = True
                 async for response in responses:
@@ -101,8 +112,24 @@ class ApiHandlers:
 
 
 async def _messages(stream: GrpcStream, parse: Callable[[bytes], Any]) -> AsyncIterator[Any]:
+    number = 0
     while (data := await stream.read()) is not None:
         yield parse(data)
+        number += 1
+        if number % _MESSAGES_AT_ONCE == 0:
+            await asyncio.sleep(0)
+
+
+async def _one(rpc: Rpc, requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
+    """Give the one request of a stream of answers. Raises ``TransportError`` where none comes."""
+    async for request in requests:
+        yield request
+        return
+    raise _none_came(rpc)
+
+
+def _none_came(rpc: Rpc) -> TransportError:
+    return TransportError("UNIMPLEMENTED", f"{rpc.name} takes one request; none came.")
 
 
 async def _readable(requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
@@ -135,6 +162,10 @@ def _reader(rpc: Rpc) -> Callable[[bytes], Any]:
             return Unreadable(rpc, error)
 
     return read
+
+
+def _never(_call: ApiCall, _request: Any) -> Any:
+    raise AssertionError("a request whose credential is no good has come to its handler")
 
 
 def _refuse(_call: ApiCall, request: Unreadable) -> Any:
