@@ -86,16 +86,19 @@ class RequestChain:
         return ApiCall(rpc, metadata, started, peer=peer, seconds_left=seconds_left, is_heard=is_heard)
 
     def knows(self, rpc: Rpc, metadata: Mapping[str, str]) -> bool:
-        """Tell whether a request is to be read: its credential is good, or interceptors have whatever comes. Else
-        its body need not be taken: ``unary`` refuses it before its handler sees it."""
-        if not self._interceptors.is_idle:
-            return True
+        """Tell whether the credential of a request is good: else its body need not be read, as ``unary`` refuses
+        it before its handler sees it."""
         try:
             if rpc.auth is not Auth.NONE:
                 self._authenticator.authenticate(metadata)
         except CallerError:
             return False
         return True
+
+    @property
+    def has_interceptors(self) -> bool:
+        """Tell whether somebody has messages whatever their credential: what is played back needs no account."""
+        return not self._interceptors.is_idle
 
     def unary(self, call: ApiCall, handler: UnaryHandler, request: Any) -> Awaitable[Any]:
         """Answer one request with one response. Raises nothing but cancellation and, where a fault or a cassette

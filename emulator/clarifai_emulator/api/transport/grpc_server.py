@@ -47,7 +47,7 @@ class ApiHandlers:
         parse = _reader(rpc)
 
         async def serve(stream: GrpcStream) -> None:
-            if not self._chain.knows(rpc, stream.metadata):
+            if not (self._chain.knows(rpc, stream.metadata) or self._chain.has_interceptors):
                 call = self._begin(rpc, stream, is_heard=False)
                 response = await self._chain.unary(call, _never, None)
                 await stream.write_last(response.SerializeToString())
