@@ -186,7 +186,8 @@ class GrpcStream:
         message = await self.read()
         self._takes_more = False
         self._forget_messages()
-        self._buffer.is_in_hand = self._has_only = True
+        self._has_only = True
+        self._buffer.put_in_hand(True)
         return message
 
     async def read_begun(self) -> bytes | LongMessage | None:
@@ -351,7 +352,7 @@ class GrpcStream:
     def hold_unsent(self, size: int) -> None:
         """Note how many bytes of an answer wait for the client to read."""
         self._unsent = size
-        self._buffer.is_in_hand = self._has_only and not size
+        self._buffer.put_in_hand(self._has_only and not size)
         self._count()
 
     def _count(self) -> None:

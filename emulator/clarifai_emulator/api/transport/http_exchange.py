@@ -140,7 +140,8 @@ class Exchange:
         whole = b"".join(self._pieces.take())
         self._hold(len(whole))
         whole = await self._unpacked(whole, encoding) if packed else whole
-        self._buffer.is_in_hand = self._has_body = True
+        self._has_body = True
+        self._buffer.put_in_hand(True)
         return whole
 
     async def chunks(self) -> AsyncIterator[bytes]:
@@ -244,7 +245,7 @@ class Exchange:
     def hold_unsent(self, size: int) -> None:
         """Note how many bytes of the answer wait for the client to read."""
         self._unsent = size
-        self._buffer.is_in_hand = self._has_body and not size
+        self._buffer.put_in_hand(self._has_body and not size)
         self._hold(self._lent)
 
     def release(self) -> None:

@@ -113,6 +113,10 @@ class RequestBuffer:
         more, self.waiting = waiting - self.waiting, waiting
         self.count(more)
 
+    def put_in_hand(self, is_in_hand: bool) -> None:
+        """Take note that a handler has all of the request, or that it waits for the client again."""
+        self.is_in_hand = is_in_hand
+
     def count(self, more: int) -> None:
         """Count so many bytes more, or fewer."""
         if self.has_ended:

@@ -62,7 +62,7 @@ def test_what_a_handler_has_in_hand_stays_and_the_one_that_asks_for_more_is_refu
     connection = Buffers(10 * MIB, MIB).connection()
     served, late = Asked(connection), Asked(connection)
     served.buffer.hold(1_000_000)
-    served.buffer.is_in_hand = True
+    served.buffer.put_in_hand(True)
     late.buffer.hold(100_000)
     assert served.reason == ""
     assert late.reason.startswith("The requests and answers that wait on this connection")
