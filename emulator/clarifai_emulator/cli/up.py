@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -183,6 +184,8 @@ def up(detach: bool, ready_fd: int | None, tied_to_fd: int | None, as_json: bool
         _warn(config)
         _detach(options, as_json)
         return
+    gc.disable()  # until it listens: what is made before that stays
+    click.get_current_context().call_on_close(gc.enable)
     os.environ.pop(TOKEN_VARIABLE, None)  # hide the token from models
     parent = None
     if abilities_of(config.backend).warm_start == "parent" and config.port:

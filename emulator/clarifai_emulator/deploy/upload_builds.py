@@ -28,7 +28,8 @@ from clarifai_emulator.errors import ModelError
 from clarifai_emulator.events import EventBus
 from clarifai_emulator.messages.address import ModelKey
 from clarifai_emulator.models.archive import ArchiveLimits, unpack
-from clarifai_emulator.models.directory import REQUIREMENTS_FILE, ModelDirectory, ModelSource, read_model_directory
+from clarifai_emulator.models.directory import REQUIREMENTS_FILE, ModelDirectory, read_model_directory
+from clarifai_emulator.models.model_source import ModelSource
 from clarifai_emulator.models.progress import Progress
 from clarifai_emulator.models.requirements import unpin_unknown_sdk
 from clarifai_emulator.models.uploaded import UploadedFiles

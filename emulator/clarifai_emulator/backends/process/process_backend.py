@@ -32,8 +32,9 @@ from clarifai_emulator.config import default_cache_dir, own_environ
 from clarifai_emulator.errors import ModelError
 from clarifai_emulator.left_out import of_the_whole
 from clarifai_emulator.machine.machine import Machine
-from clarifai_emulator.models.directory import ModelDirectory, ModelSource
+from clarifai_emulator.models.directory import ModelDirectory
 from clarifai_emulator.models.environment import describe_environment, prepare_environment
+from clarifai_emulator.models.model_source import ModelSource
 from clarifai_emulator.models.own_sdk import reasons_against_own_sdk
 from clarifai_emulator.models.progress import Progress
 
