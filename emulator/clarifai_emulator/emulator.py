@@ -45,9 +45,9 @@ from clarifai_emulator.machine.inventory import take_inventory
 from clarifai_emulator.machine.machine import Machine, measure_machine
 from clarifai_emulator.machine.pools import Pools
 from clarifai_emulator.models.artifact_files import ArtifactFiles
-from clarifai_emulator.models.model_source import ModelSource
 from clarifai_emulator.models.sent import SentDirectories
 from clarifai_emulator.models.uploaded import UploadedFiles
+from clarifai_emulator.models.version_source import ModelSource
 from clarifai_emulator.models.written import WrittenFiles, are_the_models_own
 from clarifai_emulator.nodepools.capacity import Capacity
 from clarifai_emulator.nodepools.launch_spec import Addresses
@@ -69,7 +69,7 @@ if TYPE_CHECKING:
     from clarifai_emulator.deploy.topology_edits import TopologyOutcome
     from clarifai_emulator.deploy.topology_kept import KeptTopology
     from clarifai_emulator.deploy.undeployer import Undeployer
-    from clarifai_emulator.deploying import Deploying
+    from clarifai_emulator.deploy_half import Deploying
     from clarifai_emulator.reload.reloader import Reloader
     from clarifai_emulator.state.kept_state import KeptState
 
@@ -179,7 +179,7 @@ class Emulator:
         """Return what brings the code of models into nodepools, and takes it out again."""
         if self._deploying is None:
             # Imported when it is asked for: it is a third of all imports, and `up` listens without it.
-            from clarifai_emulator.deploying import Deploying, DeployingParts
+            from clarifai_emulator.deploy_half import Deploying, DeployingParts
 
             self._deploying = Deploying(
                 DeployingParts(

@@ -20,7 +20,7 @@ from clarifai_emulator.nodepools.nodepools import Nodepools
 from clarifai_emulator.store import Store
 
 if TYPE_CHECKING:
-    from clarifai_emulator.deploying import Deploying
+    from clarifai_emulator.deploy_half import Deploying
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What `up` imports before it answers: what it can answer without, it imports later."""
+"""`up` answers without what only a deployment needs: that is imported later."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ LATER = (
         "h11",
     ),
     *("h11", "importlib.metadata", "email", "tarfile", "zipfile", "pdb", "sqlite3", "http.client"),
-    *("clarifai_emulator.deploying", "clarifai_emulator.reload", "clarifai_emulator.topology"),
+    *("clarifai_emulator.deploy_half", "clarifai_emulator.reload", "clarifai_emulator.topology"),
     *("clarifai_emulator.contracts", "clarifai_emulator.cassettes", "clarifai_emulator.control.verbs"),
     *("clarifai_emulator.models.directory", "clarifai_emulator.api.handlers.inference"),
 )

@@ -28,7 +28,7 @@ from clarifai_emulator.dispatch.lane import LaneKey
 from clarifai_emulator.emulator import Emulator
 from clarifai_emulator.faults import Fault
 from clarifai_emulator.machine.accelerators import Discovery
-from clarifai_emulator.models.model_source import ModelSource
+from clarifai_emulator.models.version_source import ModelSource
 from clarifai_emulator.nodepools.fleet import Fleet, Target
 from clarifai_emulator.resources.artifact_rows import ARTIFACT_VERSION
 from clarifai_emulator.resources.kind_table import ROWS

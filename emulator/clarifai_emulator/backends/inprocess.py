@@ -32,8 +32,8 @@ from clarifai_emulator.inside.zygote_main import environ_with, import_sdk
 from clarifai_emulator.machine.machine import Machine
 from clarifai_emulator.models.directory import ModelDirectory
 from clarifai_emulator.models.environment import describe_environment, own_interpreter
-from clarifai_emulator.models.model_source import ModelSource
 from clarifai_emulator.models.progress import Progress
+from clarifai_emulator.models.version_source import ModelSource
 
 # Importing is a matter of the whole process: one model at a time.
 _loading = threading.Lock()

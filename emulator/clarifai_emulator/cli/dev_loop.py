@@ -34,7 +34,7 @@ from clarifai_emulator.cli.output import failure_of, print_json
 from clarifai_emulator.config import default_cache_dir
 from clarifai_emulator.control.client import Client
 from clarifai_emulator.errors import EmulatorError
-from clarifai_emulator.models.model_source import Watched
+from clarifai_emulator.models.version_source import Watched
 from clarifai_emulator.reload.file_poller import FileLooks
 from clarifai_emulator.reload.watcher import Watcher
 

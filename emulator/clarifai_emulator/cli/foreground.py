@@ -46,7 +46,7 @@ from clarifai_emulator.machine.processes import is_there
 _COLLECT_AFTER = (10_000, 10, 10)
 # What `up` listens without, and imports soon after.
 _AHEAD = (
-    *("control.answering", "deploying", "nodepools.loaded_code"),
+    *("control.answering", "deploy_half", "nodepools.loaded_code"),
     *("contracts.values.runtime", "api.handlers.inference", "api.call_text", "api.handlers.told_models"),
 )
 _READY_AFTER_SECONDS = 0.02

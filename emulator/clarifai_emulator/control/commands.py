@@ -23,7 +23,7 @@ from clarifai_emulator.faults import Fault
 from clarifai_emulator.listeners import Follower, following
 from clarifai_emulator.logbook import BUILDER, RUNNER_EVENTS, LogLine
 from clarifai_emulator.messages.json import as_dict
-from clarifai_emulator.models.model_source import Watched
+from clarifai_emulator.models.version_source import Watched
 from clarifai_emulator.reload.plan import ReloadKind
 from clarifai_emulator.reload.project import Options, Outcome
 from clarifai_emulator.routing import Ask, RoutingError

@@ -10,7 +10,7 @@ from typing import Any
 from clarifai_emulator.backends.backend import Debugging
 from clarifai_emulator.deploy.first_compute import CPU_NODEPOOL
 from clarifai_emulator.messages.address import ModelAddress, ModelKey
-from clarifai_emulator.models.model_source import Watched
+from clarifai_emulator.models.version_source import Watched
 
 DEFAULT_NODEPOOL = CPU_NODEPOOL
 

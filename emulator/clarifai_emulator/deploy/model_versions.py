@@ -13,7 +13,7 @@ from clarifai_emulator.deploy.compute_needs import ComputeNeeds
 from clarifai_emulator.deploy.pinned_versions import PINNED, PinnedVersions
 from clarifai_emulator.messages.address import ModelKey
 from clarifai_emulator.models.directory import ModelDirectory
-from clarifai_emulator.models.model_source import ModelSource
+from clarifai_emulator.models.version_source import ModelSource
 from clarifai_emulator.models.versions import ON_TRIAL, TRAINED
 from clarifai_emulator.resources.resource import Resources
 from clarifai_emulator.store import Kind

@@ -23,7 +23,7 @@ from clarifai_emulator.models.directory import (
     is_special,
 )
 from clarifai_emulator.models.image_content import DOCKERFILE, MODEL_FILES, content_by
-from clarifai_emulator.models.model_source import Watched
+from clarifai_emulator.models.version_source import Watched
 
 # What a model directory is not one without; these count whatever the globs say.
 ALWAYS_WATCHED = frozenset({CONFIG_FILE, REQUIREMENTS_FILE, DOCKERFILE, *MODEL_FILES})

@@ -17,7 +17,7 @@ from clarifai_emulator.models.config_content import CONFIG_FILE, ConfigFile
 from clarifai_emulator.models.config_file import read_config_file
 from clarifai_emulator.models.gpu_use import only_names_a_gpu
 from clarifai_emulator.models.image_content import image_content, model_file_of
-from clarifai_emulator.models.model_source import WantedSecret
+from clarifai_emulator.models.version_source import WantedSecret
 
 REQUIREMENTS_FILE = "requirements.txt"
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
-from clarifai_emulator.models.model_source import Watched
+from clarifai_emulator.models.version_source import Watched
 
 if TYPE_CHECKING:
     from clarifai_emulator.models.code import Code, CodeReader

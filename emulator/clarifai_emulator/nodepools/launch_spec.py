@@ -12,8 +12,8 @@ from clarifai_emulator.backend_table import abilities_of
 from clarifai_emulator.backends.backend import Backend, Debugging, ReplicaSpec
 from clarifai_emulator.config import EmulatorConfig
 from clarifai_emulator.machine.pools import Pools
-from clarifai_emulator.models.model_source import ModelSource
 from clarifai_emulator.models.progress import Progress
+from clarifai_emulator.models.version_source import ModelSource
 from clarifai_emulator.nodepools.fleet import Fleet, ReplicaRecord
 from clarifai_emulator.store import Kind, Store
 
