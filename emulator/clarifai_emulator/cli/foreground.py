@@ -286,6 +286,11 @@ def _announce(emulator: Emulator, running: Running, path: Path, output: _Output)
             if emulator.config.is_loopback
             else [f"  Control from elsewhere:    `clarifai-emulator env --control{select}` prints how, here"]
         ),
+        *(
+            ["  Environment:               models run in this process and see all of it"]
+            if abilities_of(emulator.config.backend).isolation == "thread"
+            else []
+        ),
         f"  GPUs:                      {devices or f'none, {emulator.discovery.reason}'}",
         *(
             [f"  Faults of the topology:    {faults}"]
