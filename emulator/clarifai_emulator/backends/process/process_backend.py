@@ -33,6 +33,7 @@ from clarifai_emulator.config import default_cache_dir, own_environ
 from clarifai_emulator.errors import ModelError
 from clarifai_emulator.left_out import of_the_whole
 from clarifai_emulator.machine.machine import Machine
+from clarifai_emulator.machine.processes import end_tree
 from clarifai_emulator.models.directory import ModelDirectory, ModelSource
 from clarifai_emulator.models.environment import describe_environment, prepare_environment
 from clarifai_emulator.models.own_sdk import reasons_against_own_sdk
@@ -293,6 +294,7 @@ class SpawnedProcess:
 
     def kill(self) -> None:
         if self._process is not None and self._process.returncode is None:
+            end_tree(self._process.pid)
             self._kill_group(self._process.pid)
 
     def _kill_group(self, pid: int) -> None:
