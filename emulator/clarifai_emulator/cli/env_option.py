@@ -11,7 +11,7 @@ import click
 ENV_VARIABLE = "CLARIFAI_EMULATOR_ENV"
 
 
-class VariableWords(click.ParamType):
+class VariableWords(click.types.StringParamType):
     """Reads several variables from one setting: values may have spaces, within quotes as in a shell."""
 
     name = "variables"
