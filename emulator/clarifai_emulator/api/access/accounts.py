@@ -22,6 +22,7 @@ from clarifai_grpc.grpc.api.resources_pb2 import User, Visibility
 from yaml.nodes import MappingNode, Node, SequenceNode
 
 from clarifai_emulator.api.access.auth import TOKEN_CHARACTERS, Caller
+from clarifai_emulator.backends.process.replica_environ import unset_names
 from clarifai_emulator.config import EmulatorConfig
 from clarifai_emulator.errors import ConfigError
 from clarifai_emulator.messages.yaml import YamlFile
@@ -57,9 +58,21 @@ def accounts_of(config: EmulatorConfig) -> Accounts:
 
 
 def security_warnings(config: EmulatorConfig) -> list[str]:
-    """Say what whoever starts an emulator like this should know: who reaches it, who reads its tokens."""
+    """Say what whoever starts an emulator like this should know: who reaches it, who reads its tokens, and which
+    variables replicas are to get and do not."""
     of_file = permission_warning(config.pats_file) if config.pats_file is not None else ""
-    return [each for each in (config.exposure, of_file) if each]
+    return [each for each in (config.exposure, of_file, _unset_warning(config)) if each]
+
+
+def _unset_warning(config: EmulatorConfig) -> str:
+    names = unset_names(config.environ(), config.env)
+    if not names:
+        return ""
+    are, them = ("is", "it") if len(names) == 1 else ("are", "them")
+    return (
+        f"--env names {', '.join(names)}, which {are} not set here, so replicas do not get {them}. "
+        f"Set {them} before the emulator starts, or write --env NAME=VALUE."
+    )
 
 
 def owner_warning(accounts: Accounts, user_id: str) -> str:

@@ -37,6 +37,7 @@ from clarifai_emulator.backends.docker.labels import new_instance
 from clarifai_emulator.backends.docker.leftovers import remove_all, remove_container, remove_left_behind
 from clarifai_emulator.backends.docker.mounting import why_not_mounted
 from clarifai_emulator.backends.process.parent import SCRIPT
+from clarifai_emulator.backends.process.replica_environ import container_variables
 from clarifai_emulator.backends.signature_answers import (
     INSPECT_SECONDS,
     decode_answer,
@@ -76,7 +77,7 @@ reader["inspect"]({{"model_path": sys.argv[1]}}, os.open("{_ANSWER}", os.O_WRONL
 
 class DockerBackend:
     """Replicas as containers. ``listen(meeting)`` opens a listener for them there and gives its port;
-    ``environ`` says where an engine may be."""
+    ``environ`` says where an engine may be; ``wanted``: what containers get of it (``replica_environ.py``)."""
 
     name = "docker"
 
@@ -86,10 +87,12 @@ class DockerBackend:
         *,
         listen: Listen,
         environ: Callable[[], Mapping[str, str]] = own_environ,
+        wanted: Sequence[str] = (),
         machines: Sequence[Machine] = (),
     ) -> None:
         self.machines = machines
         self._environ = environ
+        self._wanted = wanted
         self._settings = settings
         self._listen = listen
         self._instance = new_instance()
@@ -240,8 +243,11 @@ class DockerBackend:
             instance=self._instance,
             model=model,
             network=self._network,
-            environ={"CLARIFAI_API_BASE": self._base_url},
+            environ={**self._variables(), "CLARIFAI_API_BASE": self._base_url},
         )
+
+    def _variables(self) -> dict[str, str]:
+        return container_variables(self._environ(), self._wanted)
 
     async def close(self) -> None:
         """End every container and remove what was made, but images: they make the next start quick."""
@@ -335,7 +341,7 @@ class DockerBackend:
     # ── one container ──────────────────────────────────────────────────────────────────────────────────
 
     def _plan(self, spec: ReplicaSpec, engine: Engine) -> ContainerPlan:
-        environ = {**spec.environ, "CLARIFAI_API_BASE": self._base_url}
+        environ = {**self._variables(), **spec.environ, "CLARIFAI_API_BASE": self._base_url}
         if spec.secrets:
             environ["CLARIFAI_SECRETS_PATH"] = SECRETS_PATH
         if spec.devices.simulated:
@@ -410,7 +416,11 @@ def make_backend(surroundings: Surroundings) -> DockerBackend:
     """Make the backend of an emulator."""
     config = surroundings.config
     return DockerBackend(
-        config.docker, listen=surroundings.listen, environ=config.environ, machines=[surroundings.machine]
+        config.docker,
+        listen=surroundings.listen,
+        environ=config.environ,
+        wanted=config.env,
+        machines=[surroundings.machine],
     )
 
 
