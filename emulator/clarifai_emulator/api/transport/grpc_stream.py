@@ -18,6 +18,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol
 from urllib.parse import quote
 
+from clarifai_emulator.api.transport.http2_fields import Fields
 from clarifai_emulator.api.transport.packed_message import unpacked
 from clarifai_emulator.api.transport.request_buffers import ConnectionBuffers, Pieces
 from clarifai_emulator.errors import TransportError
@@ -140,8 +141,7 @@ class GrpcStream:
         more: int = 0,
     ) -> None:
         self.path = headers.get(":path", "")
-        self.metadata = {name: value for name, value in headers.items() if not name.startswith(":")}
-        self.metadata.setdefault("host", headers.get(":authority", ""))  # as HTTP/1.1 calls it
+        self.metadata = (headers if isinstance(headers, Fields) else Fields(headers)).metadata
         self.peer = peer
         self.seconds_left = _seconds(headers.get("grpc-timeout", ""))
         self.trailers: dict[str, str] = {}
