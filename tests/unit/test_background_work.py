@@ -27,6 +27,7 @@ from clarifai_emulator.api.transport.grpc_web import GrpcWeb
 from clarifai_emulator.api.transport.http2 import Connection
 from clarifai_emulator.api.transport.http2_frames import ErrorCode
 from clarifai_emulator.api.transport.http_server import HttpConnection
+from clarifai_emulator.api.transport.request_buffers import Buffers
 from clarifai_emulator.backends.backend import Exit
 from clarifai_emulator.backends.docker.container_hosts import HostedReplica
 from clarifai_emulator.backends.docker.container_replica import ContainerProcess
@@ -53,14 +54,14 @@ from clarifai_emulator.dispatch.lean import LeanReplica
 from clarifai_emulator.dispatch.work import STREAMING_STREAMING, UNARY_STREAMING, Work
 from clarifai_emulator.errors import CallerError
 from clarifai_emulator.events import EventBus
-from clarifai_emulator.models.directory import Watched
+from clarifai_emulator.models.version_source import Watched
 from clarifai_emulator.reload.file_poller import FileLooks
 from clarifai_emulator.reload.watcher import Watcher
 from scripted_replicas import Stage, settle
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("emulator/clarifai_emulator", "pytest_plugin/pytest_clarifai_emulator")
-TESTS = ROOT / "tests"
+BUFFERS = Buffers(1 << 20, 1 << 20).connection()
 
 # Threads that need nobody to hear of their end, and why.
 BY_THEMSELVES = {
@@ -519,7 +520,9 @@ async def test_the_body_of_a_grpc_web_request(told: PartFailures, monkeypatch: p
 
     monkeypatch.setattr(GrpcStream, "run", run)
     content_type = {"content-type": "application/grpc-web"}
-    written = SimpleNamespace(started=True, write=accept, method="POST", path="/x", headers=content_type, peer="")
+    written = SimpleNamespace(
+        started=True, write=accept, method="POST", path="/x", headers=content_type, peer="", buffers=BUFFERS
+    )
     with pytest.raises(AttributeError):
         await GrpcWeb(lambda path: None, max_bytes=10).serve(written)  # pyright: ignore[reportArgumentType]
     assert told_client == [f"INTERNAL: The emulator failed while it read the body: {REASON}."]
@@ -527,13 +530,14 @@ async def test_the_body_of_a_grpc_web_request(told: PartFailures, monkeypatch: p
 
 async def test_a_call_over_http2(told: PartFailures, monkeypatch: pytest.MonkeyPatch) -> None:
     resets: list[tuple[int, int]] = []
-    session = SimpleNamespace(reset=lambda stream_id, code: resets.append((stream_id, code)))
+    session = SimpleNamespace(reset=lambda stream_id, code: resets.append((stream_id, code)), fields_cost=0)
     connection = bare(
         Connection,
         _session=session,
         _calls={},
         _peer="",
         _max_bytes=1,
+        _buffers=BUFFERS,
         _flushing=True,
         _take_request=lambda *_: SimpleNamespace(run=broken),
         _find=lambda path: None,
