@@ -24,7 +24,8 @@ Interceptor = Callable[["ApiCall", StreamHandler], StreamHandler]
 class ApiCall:
     """Holds one request on its way: who, what, and what has been learnt so far.
 
-    ``came``: the message of a unary request, and the bytes that it was read from. ``failure``: the text of the
+    ``came``: the message of a unary request, and the bytes that it was read from; ``came_back``: that of a model's
+    answer. ``failure``: the text of the
     error that it was answered with. ``is_heard``: interceptors have it; they have not what is no RPC of the
     platform, or cannot be read as one."""
 
@@ -40,6 +41,7 @@ class ApiCall:
     failure: str | None = None
     is_heard: bool = True
     came: tuple[Any, bytes] = (None, b"")
+    came_back: tuple[Any, bytes | bytearray] = (None, b"")
 
 
 class Step:

@@ -21,7 +21,7 @@ from clarifai_emulator.dispatch.work_steps import WorkStep
 from clarifai_emulator.errors import CallerError
 from clarifai_emulator.events import EventBus
 from clarifai_emulator.faults import Faults
-from clarifai_emulator.messages.answer_size import fit_answer
+from clarifai_emulator.messages.answer_size import ROOM_FOR_STATUS, fit_answer
 from clarifai_emulator.messages.header_text import header_text
 from clarifai_emulator.routing import Ask, Decision, RoutingError
 
@@ -96,6 +96,8 @@ class Inference:
             raise CallerError(StatusCode.RUNNER_PROCESSING_FAILED, "The runner answered without an output.")
         if watched is not None:
             watched.output(output)
+        if work.size <= self._config.max_message_bytes - ROOM_FOR_STATUS:
+            call.came_back = output, work.came_back  # what follows changes nothing but its status
         fit_answer(output, self._config.max_message_bytes, came=work.size)
         if key is not None and not work.code:  # code in the dev loop changes, and its version does not
             self._cache.keep(key, output)

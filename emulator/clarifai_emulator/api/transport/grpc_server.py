@@ -51,9 +51,19 @@ class ApiHandlers:
             call = self._begin(rpc, stream, is_heard=is_readable)
             call.came = request, data
             response = await self._chain.unary(call, handler if is_readable else _refuse, request)
-            await stream.write_last(response.SerializeToString())
+            await stream.write_last(*self._pieces(call, response))
 
         return serve
+
+    def _pieces(self, call: ApiCall, response: Any) -> tuple[bytes | bytearray, ...]:
+        """Return an answer as it is sent: a large one of a model in the bytes in which it came, and after them what
+        its status has become. Parts of a message may follow each other in protobuf."""
+        message, data = call.came_back
+        if message is not response or not data or not self._chain.only_sees_status:
+            return (response.SerializeToString(),)
+        said = response.status
+        status = type(said)(code=said.code, description=said.description, details=said.details, req_id=said.req_id)
+        return data, type(response)(status=status).SerializeToString()
 
     def _serve_stream(self, rpc: Rpc, handler: Any) -> Serve:
         parse = _reader(rpc)
