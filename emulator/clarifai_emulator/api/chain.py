@@ -70,7 +70,7 @@ class RequestChain:
         self._inside_out = _layers(self.steps)[::-1]
 
     @property
-    def only_sees_status(self) -> bool:
+    def passes_bytes(self) -> bool:
         """Tell whether nothing but the status of an answer is changed on its way to the client."""
         return self._interceptors.is_idle and not self._has_further
 

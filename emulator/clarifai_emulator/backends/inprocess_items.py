@@ -187,6 +187,9 @@ class ThreadChannel:
 
 def _item(work: Work, request: Any) -> Any:
     item = item_head(work)
-    item.post_model_outputs_request.CopyFrom(request)
+    if work.came and request is work.request:  # which may be an outline
+        item.post_model_outputs_request.MergeFromString(work.came)
+    else:
+        item.post_model_outputs_request.CopyFrom(request)
     work.complete(item.post_model_outputs_request)
     return item

@@ -203,11 +203,15 @@ class LeanReplica:
         """The genuine runner serves in its place."""
         self._on_genuine(reason)
 
+    def passes(self, number: int, size: int) -> bool:
+        """Tell whether an output of this size goes to its client in the bytes in which it comes."""
+        return self._items[number].work.passes(size)
+
     def output(
         self, number: int, response: Any, size: int, *, is_last: bool = False, came: bytes | bytearray = b""
     ) -> None:
-        """Take an output, of ``size`` bytes: those in ``came``, if they are there. ``is_last``: ``done`` follows at
-        once."""
+        """Take an output, of ``size`` bytes: ``came``, of which the response is an outline, where it ``passes``.
+        ``is_last``: ``done`` follows at once."""
         item = self._items[number]
         item.is_answered = True
         item.work.accept(response, size, is_last=is_last, came=came)
