@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -133,6 +134,22 @@ def _size(ctx: click.Context, param: click.Parameter, value: str) -> int:
     help="The largest archive of an uploaded model version.",
 )
 @click.option(
+    "--max-connection-buffer-bytes",
+    default="512Mi",
+    show_default=True,
+    metavar="SIZE",
+    callback=_size,
+    help="The most memory in which requests and answers of one connection wait.",
+)
+@click.option(
+    "--max-buffer-bytes",
+    default="2Gi",
+    show_default=True,
+    metavar="SIZE",
+    callback=_size,
+    help="The most memory in which requests and answers of all connections wait together.",
+)
+@click.option(
     "--cors",
     multiple=True,
     metavar="ORIGIN",
@@ -186,6 +203,8 @@ def up(detach: bool, ready_fd: int | None, tied_to_fd: int | None, as_json: bool
         _warn(config)
         _detach(options, as_json)
         return
+    gc.disable()  # until it listens: what is made before that stays
+    click.get_current_context().call_on_close(gc.enable)
     os.environ.pop(TOKEN_VARIABLE, None)  # hide the token from models
     parent = None
     if abilities_of(config.backend).warm_start == "parent" and config.port:

@@ -15,7 +15,7 @@ from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
 from clarifai_emulator.errors import CallerError, ConfigError
 from clarifai_emulator.logbook import RUNNER, LogBook
-from clarifai_emulator.models.directory import ModelSource, WantedSecret, Watched
+from clarifai_emulator.models.version_source import ModelSource, WantedSecret, Watched
 from clarifai_emulator.resources.kind_table import TABLE
 from clarifai_emulator.resources.rows import Record
 from clarifai_emulator.state.kept_logs import KeptLogs

@@ -47,8 +47,9 @@ from clarifai_emulator.backends.signature_answers import (
 from clarifai_emulator.config import DockerSettings, own_environ
 from clarifai_emulator.errors import ModelError
 from clarifai_emulator.machine.machine import Machine
-from clarifai_emulator.models.directory import ModelDirectory, ModelSource, read_model_directory
+from clarifai_emulator.models.directory import ModelDirectory, read_model_directory
 from clarifai_emulator.models.progress import Progress
+from clarifai_emulator.models.version_source import ModelSource
 
 log = logging.getLogger(__name__)
 

@@ -34,10 +34,11 @@ from clarifai_emulator.errors import ModelError
 from clarifai_emulator.left_out import of_the_whole
 from clarifai_emulator.machine.machine import Machine
 from clarifai_emulator.machine.processes import end_tree
-from clarifai_emulator.models.directory import ModelDirectory, ModelSource
+from clarifai_emulator.models.directory import ModelDirectory
 from clarifai_emulator.models.environment import describe_environment, prepare_environment
 from clarifai_emulator.models.own_sdk import reasons_against_own_sdk
 from clarifai_emulator.models.progress import Progress
+from clarifai_emulator.models.version_source import ModelSource
 
 if TYPE_CHECKING:
     from clarifai_emulator.dispatch.lean_sockets import LeanSockets
