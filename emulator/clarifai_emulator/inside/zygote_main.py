@@ -111,6 +111,9 @@ def beside(name):
 def serve(job, fds):
     """Be a replica: with the lean runner if that is asked for and this SDK has what it stands on, else with the
     genuine one."""
+    fds = list(fds)
+    if job.get("probed"):
+        beside("probes_main").begin(socket.socket(fileno=fds.pop()))
     reloads = reloads_of(job, fds)
     beside("withheld_main").tell_in_answers(job["asked"])
     if job.get("lean"):
@@ -191,7 +194,7 @@ class Forge:
         except BaseException:
             return {"event": "failed", "error": traceback.format_exc(), "packages": beside("sdk_main").packages()}
         beside("inspect_main").warm()
-        for name in ("lean_main", "item_steps_main"):
+        for name in ("lean_main", "item_steps_main", "probes_main"):
             if os.path.exists(path_beside(name)):  # who only reads signatures has none of them
                 beside(name)
         return None
