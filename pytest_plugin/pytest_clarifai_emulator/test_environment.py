@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import random
+import secrets
 import socket
 import sys
 import threading
@@ -25,7 +26,11 @@ from pytest_clarifai_emulator.sdk_calls import CLIENT_MODULE, CallWatch
 from pytest_clarifai_emulator.sdk_clock import SDK_MODULES, SdkClock
 from pytest_clarifai_emulator.temp_homes import make_home, remove_home
 
+# Told to the workers; where the emulator cannot tell whose a connection is, nobody can guess it.
+_TOKEN = "CLARIFAI_EMULATOR_PYTEST_TOKEN"
 PAT = "local-emulator-token"
+if not sys.platform.startswith("linux"):
+    PAT = os.environ.setdefault(_TOKEN, f"{PAT}-{secrets.token_hex(16)}")
 USER_ID = "me"
 _MARK = "CLARIFAI_EMULATOR_PYTEST"  # tells the processes of this run (xdist's workers) that the address is theirs
 _EMULATOR_THREAD = "clarifai-emulator"  # see clarifai_emulator.control.thread, which is not imported for a name

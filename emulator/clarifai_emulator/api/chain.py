@@ -29,6 +29,7 @@ from clarifai_emulator.api.steps import (
     Scopes,
     Who,
 )
+from clarifai_emulator.api.transport.peer import Peer
 from clarifai_emulator.clock import Clock
 from clarifai_emulator.errors import CallerError, TransportError
 from clarifai_emulator.events import EventBus
@@ -77,7 +78,7 @@ class RequestChain:
         rpc: Rpc,
         metadata: Mapping[str, str],
         *,
-        peer: str,
+        peer: Peer,
         seconds_left: float | None = None,
         is_heard: bool = True,
     ) -> ApiCall:
@@ -85,12 +86,12 @@ class RequestChain:
         started = self._clock.monotonic()
         return ApiCall(rpc, metadata, started, peer=peer, seconds_left=seconds_left, is_heard=is_heard)
 
-    def knows(self, rpc: Rpc, metadata: Mapping[str, str]) -> bool:
+    def knows(self, rpc: Rpc, metadata: Mapping[str, str], peer: Peer) -> bool:
         """Tell whether the credential of a request is good: else its body need not be read, as ``unary`` refuses
         it before its handler sees it."""
         try:
             if rpc.auth is not Auth.NONE:
-                self._authenticator.authenticate(metadata)
+                self._authenticator.authenticate(metadata, peer)
         except CallerError:
             return False
         return True

@@ -14,6 +14,7 @@ from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 from clarifai_emulator.api.rpc import rpc_table
 from clarifai_emulator.api.transport.grpc_stream import GrpcStream
 from clarifai_emulator.api.transport.http2 import Serve
+from clarifai_emulator.api.transport.peer import Peer
 from clarifai_emulator.dispatch.dispatcher import Dispatcher, runner_lost
 from clarifai_emulator.dispatch.lane import Replica, RunnerLink, Slot
 from clarifai_emulator.dispatch.runner_item import response_bytes
@@ -42,7 +43,7 @@ class Admission:
     replica_id: str = ""
 
 
-Admit = Callable[[Mapping[str, str], Any], Admission | int]
+Admit = Callable[[Mapping[str, str], Any, Peer], Admission | int]
 
 
 class RunnerItems:
@@ -71,7 +72,7 @@ class RunnerItems:
         first = await _read(stream)
         if first is None:
             return
-        admission = self._admit(stream.metadata, first)
+        admission = self._admit(stream.metadata, first, stream.peer)
         if not isinstance(admission, Admission):
             await stream.write(_status(admission))
             return

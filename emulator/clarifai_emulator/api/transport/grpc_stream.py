@@ -19,6 +19,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol
 from urllib.parse import quote
 
+from clarifai_emulator.api.transport.peer import Peer
 from clarifai_emulator.errors import TransportError
 from clarifai_emulator.messages.header_text import sendable
 
@@ -113,7 +114,7 @@ class GrpcStream:
     """Serves one call, from the server's side. ``max_bytes``: the largest message in either direction."""
 
     def __init__(
-        self, wire: Wire, stream_id: int, headers: Mapping[str, str], *, peer: str, max_bytes: int
+        self, wire: Wire, stream_id: int, headers: Mapping[str, str], *, peer: Peer, max_bytes: int
     ) -> None:
         self.path = headers.get(":path", "")
         self.metadata = {name: value for name, value in headers.items() if not name.startswith(":")}

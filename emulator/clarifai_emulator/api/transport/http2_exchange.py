@@ -25,6 +25,7 @@ from clarifai_emulator.api.transport.http_exchange import (
     serve_exchange,
     too_slow,
 )
+from clarifai_emulator.api.transport.peer import Peer
 
 # How long each ``PROGRESS_BYTES`` of a body may take.
 _PATIENCE_SECONDS = 30.0
@@ -55,7 +56,7 @@ class HttpStream:
         stream_id: int,
         headers: Mapping[str, str],
         *,
-        peer: str,
+        peer: Peer,
         max_bytes: int,
         serve: ServeHttp,
     ) -> None:
@@ -67,7 +68,7 @@ class HttpStream:
             headers.get(":method", ""),
             headers.get(":path", ""),
             _fields(headers),
-            peer=f"http:{peer.partition(':')[2]}",
+            peer=peer,
             max_bytes=max_bytes,
         )
         self._progress = 0

@@ -20,6 +20,7 @@ from urllib.parse import parse_qsl
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
 from clarifai_emulator.api.transport.packed_body import Unpacking, is_packed
+from clarifai_emulator.api.transport.peer import Peer
 from clarifai_emulator.errors import CallerError, describe
 from clarifai_emulator.messages.header_text import sendable
 
@@ -70,7 +71,7 @@ class Exchange:
     """
 
     def __init__(
-        self, wire: HttpWire, method: str, target: str, headers: HttpHeaders, *, peer: str, max_bytes: int
+        self, wire: HttpWire, method: str, target: str, headers: HttpHeaders, *, peer: Peer, max_bytes: int
     ) -> None:
         self.method = method
         path, _, self.query_string = target.partition("?")

@@ -17,6 +17,7 @@ from clarifai_emulator.api.chain import RequestChain
 from clarifai_emulator.api.rpc import rpc_table
 from clarifai_emulator.api.transport.grpc_server import ApiHandlers
 from clarifai_emulator.api.transport.grpc_stream import GrpcStream
+from clarifai_emulator.api.transport.peer import NO_PEER
 from clarifai_emulator.events import EventBus
 from grpc_port import grpc_port
 from resource_api import StillClock
@@ -198,7 +199,7 @@ async def test_the_first_chunk_is_sent_at_once_and_those_that_follow_together(sc
     rpc = rpc_table()["GenerateModelOutputs"]
     serve = scene.api.find(rpc.path)
     assert serve is not None
-    stream = GrpcStream(Wire(), 1, {":path": rpc.path, "authorization": "Key abc"}, peer="", max_bytes=1000)
+    stream = GrpcStream(Wire(), 1, {":path": rpc.path, "authorization": "Key abc"}, peer=NO_PEER, max_bytes=1000)
     request = rpc.request_type(model_id="m").SerializeToString()
     stream.receive(b"\0" + len(request).to_bytes(4, "big") + request, 0)
     stream.receive_end()
