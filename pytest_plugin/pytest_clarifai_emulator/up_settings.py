@@ -46,6 +46,7 @@ UP_SETTINGS = (
     UpSetting("queue_size", "whole", "requests of one deployment that may wait"),
     UpSetting("num_threads", "whole", "requests that a replica takes at once"),
     UpSetting("start_method", "text", "fork replicas from a warm parent, or spawn each", ("auto", "fork", "spawn")),
+    UpSetting("replica_network", "text", "whose ports the servers of models take", ("own", "watched", "shared")),
     UpSetting("max_upload_bytes", "text", "largest archive of an uploaded model version, for example 512Mi"),
     UpSetting(
         "cors", "words", "origins whose pages may use the HTTP endpoints; localhost for any port of it, * for all"

@@ -145,6 +145,8 @@ def do(job, fds):
     code = 0
     try:
         prepare(job)
+        if job.get("network") == "watched":
+            beside("port_watch_main").watch()
         if job.get("debug"):
             beside("debug_main").listen(job["debug"])
         else:
@@ -172,6 +174,7 @@ class ZygoteLoop:
     def __init__(self, control):
         self.control = control
         self.children = {}  # pid -> job id
+        self.loopbacks = beside("own_loopback_main").OwnLoopbacks(self.send) if can_have_loopbacks() else None
         self.looks = set()  # of these, the ids of jobs that only look at a model
         self.pid = os.getpid()
 
@@ -188,7 +191,11 @@ class ZygoteLoop:
         gc.collect()
         gc.freeze()
         while True:
-            ready, _, _ = select.select([self.control, wake_read], [], [])
+            theirs = list(self.loopbacks.waiting) if self.loopbacks else []
+            ready, _, _ = select.select([self.control, wake_read, *theirs], [], [])
+            for fd in theirs:
+                if fd in ready:
+                    self.loopbacks.handle(fd)
             if wake_read in ready:
                 with contextlib.suppress(BlockingIOError):
                     os.read(wake_read, 4096)
@@ -209,17 +216,23 @@ class ZygoteLoop:
             beside("reload_main")
             beside("inspect_main")
         beside("debug_main")
+        ours = theirs = None
+        if self.loopbacks and job.get("network") == "own":
+            ours, theirs = socket.socketpair()
         pid = os.fork()
         if pid == 0:
-            self.become(job, fds)
+            self.become(job, fds, ours, theirs)
         self.children[pid] = job["id"]
+        if ours:
+            theirs.close()
+            self.loopbacks.expect(ours, pid, job["id"])
         if job["op"] == "inspect":
             self.looks.add(job["id"])
         for fd in fds:
             os.close(fd)
         self.send({"event": "started", "id": job["id"], "pid": pid})
 
-    def become(self, job, fds):
+    def become(self, job, fds, parents_end=None, loopback=None):
         """In the child: cut every tie to the parent but its life, then do the job."""
         os.setsid()
         signal.set_wakeup_fd(-1)
@@ -234,6 +247,12 @@ class ZygoteLoop:
         os.dup2(null, 0)
         os.dup2(fds[0], 1)
         os.dup2(fds[0], 2)
+        if self.loopbacks:
+            self.loopbacks.forget()
+        if loopback:
+            parents_end.close()
+            if beside("own_loopback_main").enter(loopback):
+                job["network"] = "watched"
         do(job, fds)
 
     def reap(self):
@@ -282,6 +301,11 @@ class ZygoteLoop:
             for pid in left:
                 with contextlib.suppress(ChildProcessError):
                     os.waitpid(pid, os.WNOHANG)
+
+
+def can_have_loopbacks():
+    """Tell whether replicas can be given loopbacks here; who only reads signatures has none."""
+    return os.path.exists(path_beside("own_loopback_main")) and sys.platform.startswith("linux")
 
 
 def children_of(pid):
