@@ -13,7 +13,7 @@ unexport PYTHONUNBUFFERED
 # A module's tests stay together, so that what they share is made once.
 WORKERS ?= --numprocesses auto --dist loadfile
 
-.PHONY: help setup demo test test-all check format bench reliability interruptions docs conformance-answers mutations build clean
+.PHONY: help setup demo test test-all check format bench reliability interruptions docs conformance-answers mutations fuzz build clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -62,6 +62,9 @@ reliability: $(READY) ## every fault, with 1,000 cycles of deploy and undeploy, 
 
 interruptions: $(READY) ## interrupt every long command 100 times, under load, and look what it left
 	@$(BIN)/python -m benchmarks.interruptions $(ARGS)
+
+fuzz: $(READY) ## fuzz what reads bytes of strangers, ten minutes each; ARGS="http2 --minutes 60"
+	@PYTHONPATH=tests $(BIN)/python -m fuzz $(ARGS)
 
 newest: $(READY) ## install the newest SDK and everything else, and list what changed in it since we last looked
 	@PYTHONPATH=tests $(BIN)/python -m newest check

@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-_COLOURS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+# Colours, and what clears the rest of a line: neither says anything.
+_COLOURS = re.compile(r"\x1b\[[0-9;:]*[mK]")
 _LEVELS = frozenset({"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"})
 _CLOCK = re.compile(r"\d\d:\d\d:\d\d\.\d+ ")
 _THREAD = " thread="
@@ -69,7 +70,7 @@ class SdkLine:
 
 
 def without_colours(line: str) -> str:
-    """A line without the sequences that colour it, or move the cursor."""
+    """Return a line without the sequences that colour it."""
     return _COLOURS.sub("", line) if "\x1b" in line else line
 
 

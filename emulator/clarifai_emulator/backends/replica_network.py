@@ -37,9 +37,16 @@ class ReplicaNetwork:
         """Note what the replica has got in the end."""
         self.kind, self.address, self.because = kind, address, because
 
-    def listens(self, port: int) -> None:
-        """Tell where a server of the model is found from outside."""
+    def listens(self, port: int, *, was_mistaken: bool) -> None:
+        """Tell where a server of the model is found from outside. ``was_mistaken``: the model has connected to a
+        server of this machine there before."""
         self.tell(f"[emulator] the model's server at port {port} is at {self.address}:{port} for others")
+        if was_mistaken:
+            self.tell(
+                f"[emulator] another program of this machine listens at port {port}, too, and the model has "
+                "connected to it before its own server was there: what it waited for may not be ready yet. End that "
+                "program, or give the model's server another port"
+            )
 
     def ports(self) -> Sequence[int]:
         """Return the ports at which it keeps others from listening."""

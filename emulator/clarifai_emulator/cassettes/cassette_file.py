@@ -90,10 +90,7 @@ def read_cassette(file: Path) -> Cassette:
             f"The cassette {file} cannot be used:", [f"version must be {VERSION}, got {version!r}"], hint=_AGAIN
         )
     try:
-        return Cassette(
-            [_call(entry) for entry in content.get("calls") or ()],
-            {name: _model(entry) for name, entry in (content.get("models") or {}).items()},
-        )
+        return _cassette(cast("Mapping[str, Any]", content))
     except (KeyError, TypeError, ValueError) as error:
         raise ConfigError(f"The cassette {file} cannot be used:", [_told(error)], hint=_AGAIN) from None
 
@@ -115,8 +112,19 @@ def _told(error: KeyError | TypeError | ValueError) -> str:
     return f"a call or a model has no {error}" if isinstance(error, KeyError) else str(error)
 
 
+def _cassette(content: Mapping[str, Any]) -> Cassette:
+    calls, models = content.get("calls") or [], content.get("models") or {}
+    if not _is_messages(calls):
+        raise TypeError("calls must be a list of mappings")
+    if not isinstance(models, dict) or not _is_messages(list(cast("dict[Any, Any]", models).values())):
+        raise TypeError("models must be a mapping of mappings")
+    named = cast("dict[Any, dict[str, Any]]", models)
+    return Cassette([_call(entry) for entry in calls], {str(name): _model(entry) for name, entry in named.items()})
+
+
 def _call(entry: Mapping[str, Any]) -> RecordedCall:
-    error = entry.get("error")
+    if not isinstance(entry["rpc"], str):
+        raise TypeError(f"rpc must be a name, got {entry['rpc']!r:.100}")
     requests, answers, order = entry["requests"], entry["answers"], str(entry["order"])
     if not (_is_messages(requests) and _is_messages(answers)):
         raise TypeError(f"requests and answers of {entry['rpc']} must be lists of mappings")
@@ -128,9 +136,19 @@ def _call(entry: Mapping[str, Any]) -> RecordedCall:
         requests=requests,
         answers=answers,
         order=order,
-        call=entry.get("call", ""),
-        error=(error[0], error[1]) if error else None,
+        call=str(entry.get("call") or ""),
+        error=_error(entry),
     )
+
+
+def _error(entry: Mapping[str, Any]) -> tuple[str, str] | None:
+    error = entry.get("error")
+    if not error:
+        return None
+    if not isinstance(error, list) or len(cast("list[Any]", error)) != 2:
+        raise TypeError(f"error of {entry['rpc']} must be a status and its text, got {error!r:.100}")
+    status, text = cast("list[Any]", error)
+    return str(status), str(text)
 
 
 def _is_messages(value: Any) -> bool:
@@ -138,5 +156,10 @@ def _is_messages(value: Any) -> bool:
 
 
 def _model(entry: Mapping[str, Any]) -> RecordedModel:
-    user, app, model = entry["key"].split("/")
-    return RecordedModel((user, app, model), entry["content_hash"], tuple(entry["methods"]))
+    key, methods = str(entry["key"]).split("/"), entry["methods"]
+    if len(key) != 3:
+        raise ValueError(f"key of a model must be user/app/model, got {entry['key']!r:.100}")
+    if not isinstance(methods, list):
+        raise TypeError(f"methods of {entry['key']} must be a list, got {methods!r:.100}")
+    content_hash, texts = str(entry["content_hash"]), map(str, cast("list[Any]", methods))
+    return RecordedModel((key[0], key[1], key[2]), content_hash, tuple(texts))

@@ -1,12 +1,12 @@
 """Gives a replica a loopback of its own, so that two models may have a server at one port.
 
-    replica, and all it starts ── bind, connect ──► kernel (seccomp) ──► warm parent: goes on as asked, or
-                                                                          bind 127.0.0.1:P or 0.0.0.0:P  ─► OWN:P
-                                                                          connect 127.0.0.1:P, once bound ─► OWN:P
+    replica, and all it starts ── bind, connect ──► kernel (seccomp) ──► keeper: goes on as asked, or
+                                                                           bind 127.0.0.1:P, 0.0.0.0:P     ─► OWN:P
+                                                                           connect 127.0.0.1:P, once bound ─► OWN:P
 
 OWN is an address of 127.0.0.0/8 that nobody else has, for it is made of the replica's process id. Where a replica
 listens nowhere itself, its 127.0.0.1 is the machine's: a database there, a debugger and the emulator are reached as
-ever. Only these two calls wait for the warm parent; everything else runs at full speed.
+ever. Only these two calls wait for the keeper; everything else runs at full speed.
 
 Runs in the *model's* environment, beside ``zygote_main.py``; the standard library only.
 """
@@ -15,6 +15,7 @@ import contextlib
 import ctypes
 import errno
 import fcntl
+import functools
 import os
 import platform
 import select
@@ -50,20 +51,21 @@ def address_of(pid, beginning=_V4):
 # ── in the replica ─────────────────────────────────────────────────────────────────────────────────────────
 
 
-def enter(parent):
-    """Ask for a loopback of one's own, over a socket to the warm parent; return why there is none, or nothing."""
-    with parent:
+def enter(keeper):
+    """Ask for a loopback of one's own, over a socket to the keeper; return why there is none, or nothing."""
+    with keeper:
         try:
             listener = _listener()
         except (NotHere, OSError, AttributeError) as error:
-            parent.send(str(error).encode())
+            keeper.send(str(error).encode())
             return str(error)
         try:
-            socket.send_fds(parent, [_OWN.encode()], [listener])
-        finally:
+            socket.send_fds(keeper, [_OWN.encode()], [listener])
             os.close(listener)
-        said = parent.recv(4096).decode()
-        return "" if said == _OWN else said or "the warm parent has ended"
+            said = keeper.recv(4096).decode()
+        except OSError as error:
+            said = str(error)
+    return "" if said == _OWN else said or "the keeper has ended"
 
 
 def _listener():
@@ -96,11 +98,11 @@ def _listener():
     raise NotHere(f"the kernel refuses to ask (seccomp: {os.strerror(ctypes.get_errno())})")
 
 
-# ── in the warm parent ─────────────────────────────────────────────────────────────────────────────────────
+# ── in the keeper ─────────────────────────────────────────────────────────────────────────────────────
 
 
 class OwnLoopbacks:
-    """The loopbacks of a warm parent's replicas. ``tell`` is called with what is to be told of a job."""
+    """The loopbacks of a keeper's replicas. ``tell`` is called with what is to be told of a job."""
 
     def __init__(self, tell):
         self.tell = tell
@@ -127,10 +129,8 @@ class OwnLoopbacks:
                 because = data.decode() if not fds else why_not(coming.pid)
                 if fds:
                     # Also where it is not used: what waits must be answered.
-                    told = {"id": coming.job_id, "event": "listens"}
-                    loopback = OwnLoopback(coming.pid, fds[0], lambda port: self.tell({**told, "port": port}))
-                    loopback.is_used = not because
-                    self.waiting[fds[0]] = loopback
+                    told = functools.partial(self.tell_port, coming.job_id)
+                    self.waiting[fds[0]] = OwnLoopback(coming.pid, fds[0], told, is_used=not because)
                 self.tell_network(coming, because)
                 sock.send((because or _OWN).encode())
             except OSError:
@@ -140,12 +140,15 @@ class OwnLoopbacks:
         kind, address = ("watched", "") if because else (_OWN, address_of(coming.pid))
         self.tell({"event": "network", "id": coming.job_id, "kind": kind, "address": address, "because": because})
 
+    def tell_port(self, job_id, port, was_mistaken):
+        self.tell({"event": "listens", "id": job_id, "port": port, "was_mistaken": was_mistaken})
+
     def close(self, fd):
         os.close(fd)
         del self.waiting[fd]
 
     def forget(self):
-        """In a fork: these are the warm parent's."""
+        """In a fork: these are the keeper's."""
         for fd, found in self.waiting.items():
             if isinstance(found, Coming):
                 found.sock.detach()
@@ -172,14 +175,16 @@ def why_not(pid):
 
 
 class OwnLoopback:
-    """Answers for one replica and all it starts. ``told``: is called with a port that it listens at."""
+    """Answers for one replica and all it starts. ``told``: is called with a port that it listens at, and whether it
+    has taken another program's server there for its own before."""
 
-    def __init__(self, pid, listener, told):
+    def __init__(self, pid, listener, told, *, is_used=True):
         self.own = {_V4: address_of(pid, _V4), _V6: address_of(pid, _V6)}
         self.listener = listener
         self.told = told
         self.ports = {}  # port -> the addresses, of both, at which a socket was bound to it
-        self.is_used = True
+        self.reached = set()  # ports of this machine that it connected to when it had no socket there
+        self.is_used = is_used
         self.poll = select.poll()
         self.poll.register(listener, select.POLLIN)
         _, _, self.bind_number, _ = _MACHINES[platform.machine()]
@@ -214,8 +219,11 @@ class OwnLoopback:
             return None
         if what == self.bind_number:
             return self.bind(pid, fd, asked) if asked.is_here() else None
-        if asked.port in self.ports and asked.is_here():
-            self.redirect(pid, fd, pointer, asked, number)
+        if asked.port in self.ports:
+            if asked.is_here():
+                self.redirect(pid, fd, pointer, asked, number)
+        elif asked.is_loopback():
+            self.reached.add(asked.port)
         return None
 
     def bind(self, pid, fd, asked):
@@ -234,7 +242,7 @@ class OwnLoopback:
         found = self.ports.setdefault(asked.port, set())
         found.add(_V6 if asked.is_v6 else _V4)
         if len(found) == 1:
-            self.told(asked.port)
+            self.told(asked.port, asked.port in self.reached and is_taken(asked.port))
         return 0
 
     def redirect(self, pid, fd, pointer, asked, number):
@@ -275,6 +283,10 @@ class SocketAddress:
     def is_mapped(self):
         return self.is_v6 and self.host.startswith(_MAPPED)
 
+    def is_loopback(self):
+        """Tell whether it is an address that other machines cannot mean."""
+        return self.host == _LOOP6 if self.is_v6 and not self.is_mapped else self.host[-4] == 127
+
     def is_here(self):
         """Tell whether it is this machine: any of its addresses, or the one that means all of them."""
         if self.is_v6 and not self.is_mapped:
@@ -283,6 +295,17 @@ class SocketAddress:
         if host[0] == 127:
             return host[1] not in range(_V4, _V6 + 64)  # one of ours is meant as it is
         return host == b"\0" * 4 or is_local(socket.AF_INET, host)
+
+
+def is_taken(port):
+    """Tell whether a program listens at this port of the machine's own loopback."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # else what is left of connections counts, too
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return True
+    return False
 
 
 def is_local(family, host):

@@ -11,7 +11,6 @@ import contextlib
 import errno
 import os
 import re
-import signal
 import sys
 import threading
 
@@ -90,7 +89,7 @@ class PortWatch:
         if marked is not None:
             return "" if marked == self.replica_id else f"replica {marked[:8]}{directory_of(pid)}"
         forked = [each for each in line if _SCRIPT in command_of(each)]
-        # The last of them is the warm parent, which listens nowhere.
+        # The last of them is the keeper of replicas, which listens nowhere.
         return f"another replica{directory_of(forked[-2])}" if len(forked) > 1 else ""
 
 
@@ -116,14 +115,6 @@ def ports_of(leader, replica_id):
         if sockets and (leader in ancestors(pid) or environ_of(pid).get(MARK) == replica_id):
             held.update(inodes[each] for each in sockets)
     return sorted(held)
-
-
-def end_left(replica_id):
-    """End what a replica that has ended itself leaves running: its servers would keep their ports."""
-    for pid in processes():
-        if environ_of(pid).get(MARK) == replica_id:
-            with contextlib.suppress(OSError):
-                os.kill(pid, signal.SIGKILL)
 
 
 def listeners():

@@ -1,14 +1,13 @@
-"""Runs the warm parent of replicas: imports the SDK once, then forks the genuine runner in some 40 ms."""
+"""Runs the warm parent of replicas: imports the SDK once, then forks the genuine runner in some 40 ms. Between it
+and the emulator stands its keeper (``keeper_main.py``), whose children the replicas are."""
 
 import contextlib
-import ctypes
 import functools
 import gc
 import importlib
 import importlib.util
 import json
 import os
-import select
 import signal
 import socket
 import sys
@@ -17,8 +16,6 @@ import time
 import traceback
 
 _PACKET = 1 << 20
-_PR_SET_PDEATHSIG = 1
-_PR_SET_CHILD_SUBREAPER = 36
 _LOOK_AFTER_PARENT_SECONDS = 0.5
 # The SDK decides when these are imported where its user's settings are, tokens among them: below HOME.
 _SDK_SETTINGS = ("clarifai.utils.constants", "clarifai.utils.misc")
@@ -168,174 +165,93 @@ def do(job, fds):
     os._exit(code)
 
 
-class ZygoteLoop:
-    """The loop of the warm parent."""
+class Forge:
+    """Forks the processes that a keeper keeps (``keeper_main.py``)."""
 
-    def __init__(self, control):
-        self.control = control
-        self.children = {}  # pid -> job id
-        self.loopbacks = beside("own_loopback_main").OwnLoopbacks(self.send) if can_have_loopbacks() else None
-        self.looks = set()  # of these, the ids of jobs that only look at a model
-        self.pid = os.getpid()
+    def prepare(self):
+        """Import everything that replicas need; what the keeper is told where that fails."""
+        try:
+            import_sdk()
+        except BaseException:
+            return {"event": "failed", "error": traceback.format_exc(), "packages": beside("sdk_main").packages()}
+        beside("inspect_main").warm()
+        for name in ("lean_main", "item_steps_main"):
+            if os.path.exists(path_beside(name)):  # who only reads signatures has none of them
+                beside(name)
+        return None
 
-    def serve(self):
-        with contextlib.suppress(Exception):  # what a model starts and lets go of is left to this process
-            ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-        wake_read, wake_write = os.pipe()
-        os.set_blocking(wake_read, False)
-        os.set_blocking(wake_write, False)
-        signal.signal(signal.SIGCHLD, lambda *_: None)
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
-        self.send({"event": "ready"})
+    def serve(self, sock, keeper):
+        """Be the warm parent: fork for the jobs that come over the socket, until it closes."""
+        problem = self.prepare()
+        tell(sock, problem or {"event": "ready"})
+        if problem:
+            return
         gc.collect()
         gc.freeze()
         while True:
-            theirs = list(self.loopbacks.waiting) if self.loopbacks else []
-            ready, _, _ = select.select([self.control, wake_read, *theirs], [], [])
-            for fd in theirs:
-                if fd in ready:
-                    self.loopbacks.handle(fd)
-            if wake_read in ready:
-                with contextlib.suppress(BlockingIOError):
-                    os.read(wake_read, 4096)
-                self.reap()
-            if self.control in ready:
-                data, fds, _, _ = socket.recv_fds(self.control, _PACKET, 4)
-                if not data:
-                    self.end()
-                self.handle(json.loads(data), fds)
+            data, fds, _, _ = socket.recv_fds(sock, _PACKET, 4)
+            if not data:
+                return
+            job = json.loads(data)
+            if job.get("reloadable"):  # so that its children need not
+                beside("reload_main")
+                beside("inspect_main")
+            beside("debug_main")
+            try:
+                self.fork(job, fds, sock, keeper)
+            except OSError as error:
+                self.tell_unforked(job, error, sock)
+            for fd in fds:
+                os.close(fd)
 
-    def handle(self, job, fds):
-        if job["op"] == "signal":
-            for pid, job_id in self.children.items():
-                if job_id == job["id"]:
-                    deliver(pid, job["signal"], whole_group=job["group"])
+    def fork(self, job, fds, sock, keeper):
+        """Fork a process whose own parent ends at once, so that it becomes a child of the keeper."""
+        middle = os.fork()
+        if middle:
+            os.waitpid(middle, 0)
             return
-        if job.get("reloadable"):  # so that its children need not
-            beside("reload_main")
-            beside("inspect_main")
-        beside("debug_main")
-        ours = theirs = None
-        if self.loopbacks and job.get("network") == "own":
-            ours, theirs = socket.socketpair()
-        pid = os.fork()
-        if pid == 0:
-            self.become(job, fds, ours, theirs)
-        self.children[pid] = job["id"]
-        if ours:
-            theirs.close()
-            self.loopbacks.expect(ours, pid, job["id"])
-        if job["op"] == "inspect":
-            self.looks.add(job["id"])
-        for fd in fds:
-            os.close(fd)
-        self.send({"event": "started", "id": job["id"], "pid": pid})
+        try:
+            own = os.getpid()
+            pid = os.fork()
+            if pid == 0:
+                sock.close()
+                wait_until_parted_from(own)
+                self.become(job, fds, keeper)
+            tell(sock, {"event": "started", "id": job["id"], "pid": pid})
+        except OSError as error:
+            self.tell_unforked(job, error, sock)
+        finally:
+            os._exit(0)
 
-    def become(self, job, fds, parents_end=None, loopback=None):
-        """In the child: cut every tie to the parent but its life, then do the job."""
+    def tell_unforked(self, job, error, sock):
+        said = f"No process could be made: {error.strerror}. This machine, or this user, has too many of them."
+        tell(sock, {"event": "unforked", "id": job["id"], "error": said})
+
+    def become(self, job, fds, keeper):
+        """In the child: cut every tie to the parent but its life to the keeper's, then do the job."""
         os.setsid()
-        signal.set_wakeup_fd(-1)
-        for number in (signal.SIGCHLD, signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.SIG_DFL if number != signal.SIGINT else signal.default_int_handler)
-        self.control.close()
-        with contextlib.suppress(Exception):
-            ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != self.pid:
-            os._exit(1)  # the parent died before its death could be asked to end this
+        kept = beside("keeper_main")
+        kept.let_go_of_children()
+        kept.end_with(keeper)
+        kept.adopt_orphans()
         null = os.open(os.devnull, os.O_RDONLY)
         os.dup2(null, 0)
         os.dup2(fds[0], 1)
         os.dup2(fds[0], 2)
-        if self.loopbacks:
-            self.loopbacks.forget()
-        if loopback:
-            parents_end.close()
-            if beside("own_loopback_main").enter(loopback):
-                job["network"] = "watched"
+        if job.get("network") == "own" and beside("own_loopback_main").enter(socket.socket(fileno=fds.pop())):
+            job["network"] = "watched"
         do(job, fds)
 
-    def reap(self):
-        while True:
-            try:
-                pid, status = os.waitpid(-1, os.WNOHANG)
-            except ChildProcessError:
-                return
-            if pid == 0:
-                return
-            if pid not in self.children:
-                continue  # left by a model
-            signal_group(pid, signal.SIGKILL)  # what the replica itself had started
-            code = os.waitstatus_to_exitcode(status)
-            job_id = self.children.pop(pid)
-            if job_id in self.looks:
-                self.looks.discard(job_id)
-                if len(self.looks) == len(self.children):  # else it may be what a replica has started
-                    self.end_left()
-            ended = {"code": code} if code >= 0 else {"signal": -code}
-            self.send({"event": "exited", "id": job_id, **ended})
 
-    def send(self, message):
-        try:
-            self.control.send(json.dumps(message).encode())
-        except OSError:
-            self.end()
-
-    def end(self):
-        """The emulator is gone: so is everything it started."""
-        for pid in self.children:
-            deliver(pid, signal.SIGKILL, whole_group=True)
-        self.children.clear()
-        self.end_left()
-        os._exit(0)
-
-    def end_left(self):
-        """End what models started in sessions of its own and let go of."""
-        for _ in range(8):  # each may have let go of more
-            left = [pid for pid in children_of(self.pid) if pid not in self.children]
-            for pid in left:
-                deliver(pid, signal.SIGKILL, whole_group=True)
-            if not left:
-                return
-            time.sleep(0.005)
-            for pid in left:
-                with contextlib.suppress(ChildProcessError):
-                    os.waitpid(pid, os.WNOHANG)
-
-
-def can_have_loopbacks():
-    """Tell whether replicas can be given loopbacks here; who only reads signatures has none."""
-    return os.path.exists(path_beside("own_loopback_main")) and sys.platform.startswith("linux")
-
-
-def children_of(pid):
-    """The processes whose parent this is, where the system tells."""
-    with contextlib.suppress(OSError, ValueError):
-        with open(f"/proc/{pid}/task/{pid}/children") as file:
-            return [int(each) for each in file.read().split()]
-    return []
-
-
-def deliver(pid, number, whole_group):
-    """Signal a child that was not reaped yet. In its first moments it leads no group: then it is alone."""
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        if not whole_group or not signal_group(pid, number):
-            os.kill(pid, number)
-
-
-def signal_group(pid, number):
-    try:
-        os.killpg(pid, number)
-    except (ProcessLookupError, PermissionError):
-        return False
-    return True
-
-
-def end_with_parent(parent):
-    """End this process and what it started when the emulator is gone."""
+def wait_until_parted_from(parent):
+    """Wait until the process of this id has ended, which is the parent of this one."""
     while os.getppid() == parent:
-        time.sleep(_LOOK_AFTER_PARENT_SECONDS)
-    os.killpg(0, signal.SIGKILL)
+        time.sleep(0.0002)
+
+
+def tell(sock, message):
+    with contextlib.suppress(OSError):  # nobody is there any more, which ends this process
+        sock.send(json.dumps(message).encode())
 
 
 def control_of(named):
@@ -350,28 +266,43 @@ def control_of(named):
 def main():
     # The script's own folder must not be importable: its modules would hide packages of the same name.
     sys.path.pop(0)
+    keeper = beside("keeper_main")
     if sys.argv[1] == "--once":
-        fds, parent = [int(number) for number in sys.argv[2].split(",")], int(sys.argv[3])
-        threading.Thread(target=end_with_parent, args=[parent], daemon=True).start()
-        job = json.loads(sys.stdin.read())
+        run_once(keeper, [int(number) for number in sys.argv[2].split(",")], int(sys.argv[3]))
+    control = control_of(sys.argv[1])
+    # An image has the model on Python's path; what the SDK imports must be no file that will be edited.
+    sys.path[:] = [folder for folder in sys.path if folder not in sys.argv[2:]]
+    keeper.Keeper(control, Forge(), loopbacks()).serve()
+
+
+def loopbacks():
+    """Return what gives replicas loopbacks of their own; None where models are only looked at."""
+    if os.path.exists(path_beside("own_loopback_main")):
+        return beside("own_loopback_main").OwnLoopbacks
+    return None
+
+
+def run_once(keeper, fds, emulator):
+    """Do the one job that comes over standard input; end with the emulator, whose process id is given."""
+    job = json.loads(sys.stdin.read())
+
+    def run():
         # What goes wrong here goes wrong again in the job, which says so.
         with contextlib.suppress(Exception):
             import_sdk()
         do(job, [1, *fds])
-    control = control_of(sys.argv[1])
-    # An image has the model on Python's path; what the SDK imports must be no file that will be edited.
-    sys.path[:] = [folder for folder in sys.path if folder not in sys.argv[2:]]
-    try:
-        import_sdk()
-    except BaseException:
-        told = {"event": "failed", "error": traceback.format_exc(), "packages": beside("sdk_main").packages()}
-        control.send(json.dumps(told).encode())
-        os._exit(1)
-    beside("inspect_main").warm()
-    for name in ("lean_main", "item_steps_main"):
-        if os.path.exists(path_beside(name)):  # who only reads signatures has none of them
-            beside(name)
-    ZygoteLoop(control).serve()
+
+    if keeper.adopt_orphans():
+        keeper.keep_one(run, emulator, [fd for fd in fds if fd > 2])
+    threading.Thread(target=end_with_parent, args=[emulator], daemon=True).start()
+    run()
+
+
+def end_with_parent(parent):
+    """End this process and what it started when the emulator is gone."""
+    while os.getppid() == parent:
+        time.sleep(_LOOK_AFTER_PARENT_SECONDS)
+    os.killpg(0, signal.SIGKILL)
 
 
 if __name__ == "__main__":

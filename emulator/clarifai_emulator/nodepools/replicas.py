@@ -37,6 +37,8 @@ log = logging.getLogger(__name__)
 # The genuine runner needs some milliseconds after an answer until it says that it is idle.
 _WIND_UP_SECONDS = 0.2
 _WIND_UP_POLL_SECONDS = 0.001
+# A process that was killed ends at once, unless the system does not let go of it: a driver or a disk that hangs.
+_KILLED_SECONDS = 10.0
 
 
 class Replicas:
@@ -402,6 +404,15 @@ class Replicas:
                 process.terminate()
                 await asyncio.wait([process.exited], timeout=grace)
             process.kill()
+            await asyncio.wait([task], timeout=_KILLED_SECONDS)
+            if not task.done():
+                log.error(
+                    "replica %s could not be ended: its process %d was killed %g s ago and is still there",
+                    record.replica_id,
+                    process.pid,
+                    _KILLED_SECONDS,
+                )
+                task.cancel()
         await asyncio.gather(task, return_exceptions=True)
 
 

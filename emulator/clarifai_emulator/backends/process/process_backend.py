@@ -32,9 +32,10 @@ from clarifai_emulator.backends.signature_answers import (
 )
 from clarifai_emulator.config import default_cache_dir, own_environ
 from clarifai_emulator.errors import ModelError
-from clarifai_emulator.inside.port_watch_main import REFUSED, can_watch, end_left, ports_of
+from clarifai_emulator.inside.port_watch_main import REFUSED, can_watch, ports_of
 from clarifai_emulator.left_out import of_the_whole
 from clarifai_emulator.machine.machine import Machine
+from clarifai_emulator.machine.processes import end_tree
 from clarifai_emulator.models.directory import ModelDirectory, ModelSource
 from clarifai_emulator.models.environment import describe_environment, prepare_environment
 from clarifai_emulator.models.own_sdk import reasons_against_own_sdk
@@ -132,7 +133,6 @@ class ProcessBackend:
         process.connection = _lean_connection(ends.pop()) if job["lean"] else None
         process.debugger = debugger
         network.held = partial(ports_of, process.pid, spec.replica_id)
-        process.exited.add_done_callback(lambda _: network.kind == "watched" and end_left(spec.replica_id))
         return process
 
     async def signatures(self, source: ModelSource) -> Sequence[Any]:
@@ -290,6 +290,7 @@ class SpawnedProcess:
 
     def kill(self) -> None:
         if self._process is not None and self._process.returncode is None:
+            end_tree(self._process.pid)
             self._kill_group(self._process.pid)
 
     def _kill_group(self, pid: int) -> None:
