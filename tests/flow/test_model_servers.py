@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from clarifai_emulator.control.thread import EmulatorThread
+from clarifai_emulator.errors import ModelError
 from clarifai_emulator.reload.plan import ReloadKind
 from clarifai_emulator.reload.project import Options
 from flow.driver import (
@@ -118,18 +119,15 @@ def test_the_second_model_at_a_watched_port_is_refused_by_name_before_it_answers
     watching: EmulatorThread, watching_client: Client, tmp_path: Path, port: int
 ) -> None:
     watching.deploy(model_with_server(tmp_path, "llama", port))
-    with pytest.raises(Exception, match=f"port {port} of this machine, which the model connects to") as refusal:
+    with pytest.raises(ModelError, match=f"port {port} of this machine, which the model connects to") as refusal:
         watching.deploy(model_with_server(tmp_path, "qwen", port))
     (llama,) = live_replicas(watching, "deploy-llama")
     told = str(refusal.value)
     assert f"belongs to replica {llama['replica_id'][:8]}" in told
     assert "run them in containers (--backend docker)" in told
     assert answer(watching_client, "llama").startswith("llama ")
-    assert llama["network"] == {
-        "kind": "watched",
-        "address": "",
-        "because": "the settings ask for it (--replica-network watched)",
-    }
+    because = "the settings ask for it (--replica-network watched)"
+    assert networks(watching, "deploy-llama") == [{"kind": "watched", "address": "", "because": because}]
 
 
 def test_a_request_that_goes_to_the_server_of_another_model_fails_and_says_whose_it_is(
@@ -204,6 +202,22 @@ def test_a_replica_whose_server_holds_a_port_is_not_kept_warm(
     watching.reset(keep_warm=True)
     watching.deploy(model_with_server(tmp_path, "qwen", port))
     assert answer(watching_client, "qwen").startswith("qwen ")
+
+
+def test_replicas_that_are_spawned_have_their_ports_watched_and_status_says_why(tmp_path: Path, port: int) -> None:
+    with running(backend="process", start_method="spawn", hold_seconds=60) as emulator:
+        emulator.deploy(model_with_server(tmp_path, "llama", port))
+        with pytest.raises(
+            ModelError, match=f"port {port} of this machine, which the model connects to, belongs to"
+        ):
+            emulator.deploy(model_with_server(tmp_path, "qwen", port))
+        assert networks(emulator, "deploy-llama") == [
+            {
+                "kind": "watched",
+                "address": "",
+                "because": "only replicas that are forked, on Linux, can have a loopback of their own",
+            }
+        ]
 
 
 # ── where each replica has a loopback of its own ───────────────────────────────────────────────────────────────

@@ -44,8 +44,8 @@ class ReplicaNetwork:
         if was_mistaken:
             self.tell(
                 f"[emulator] another program of this machine listens at port {port}, too, and the model has "
-                "connected to it before its own server was there: what it waited for may not be ready yet. End that "
-                "program, or give the model's server another port"
+                "connected to it before its own server was there: what it waited for may not be ready yet. End "
+                "that program, or give the model's server another port"
             )
 
     def ports(self) -> Sequence[int]:
