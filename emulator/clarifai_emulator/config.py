@@ -17,6 +17,17 @@ from clarifai_emulator.errors import ConfigError
 DEFAULT_PORT = 7878
 DEFAULT_HOLD_SECONDS = 120.0
 MEBIBYTE = 1024 * 1024
+# What the platform sets for a replica (``nodepools/launch_spec.py``).
+SET_FOR_REPLICAS = (
+    "CLARIFAI_API_BASE",
+    "CLARIFAI_COMPUTE_CLUSTER_ID",
+    "CLARIFAI_NODEPOOL_ID",
+    "CLARIFAI_PAT",
+    "CLARIFAI_RUNNER_ID",
+    "CLARIFAI_RUNNER_REPLICA_ID",
+    "CLARIFAI_USER_ID",
+)
+_VARIABLE = re.compile(r"[A-Za-z_*][A-Za-z0-9_*]*")
 _HOST_NAME = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*", re.IGNORECASE)
 _ORIGIN = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://[^/\s]+/?")
 
@@ -117,12 +128,14 @@ class EmulatorConfig:
     ``cors``: whose pages may use the HTTP endpoints from a browser; ``localhost`` for those of this machine, ``*``
     for all. ``allow_hosts``: further names by which HTTP clients call the emulator, where it is reached from other
     machines.
-    ``max_upload_bytes``: the largest archive of an uploaded model version.
+    ``max_upload_bytes``: the largest archive of an uploaded model version. ``max_connection_buffer_bytes`` and
+    ``max_buffer_bytes`` bound the memory in which requests and answers wait, of one connection and of all.
     ``debug``: let an editor's debugger attach to every deployment, at this port and those after it (0: any free
     ones); ``debug_wait``: replicas load their model once one has.
     ``start_method``: ``fork`` from a warm parent, ``spawn`` a process per replica, or ``auto``.
-    ``environ`` gives the environment that models, the builds of their environments and the client of the container
-    engine inherit, asked for each time.
+    ``environ`` gives the environment that the builds of models' environments and the client of the container engine
+    have, asked for each time. Replicas get a part of it (``backends/process/replica_environ.py``), and what ``env``
+    names: ``NAME`` of it, ``AWS_*`` for all that begin so, or ``NAME=VALUE``.
     """
 
     host: str = "127.0.0.1"
@@ -153,10 +166,13 @@ class EmulatorConfig:
     allow_hosts: tuple[str, ...] = ()
     max_message_bytes: int = 128 * MEBIBYTE
     max_upload_bytes: int = 16 * 1024 * MEBIBYTE
+    max_connection_buffer_bytes: int = 512 * MEBIBYTE
+    max_buffer_bytes: int = 2048 * MEBIBYTE
     stop_seconds: float = 5.0
     cache_dir: Path = field(default_factory=default_cache_dir)
     run_dir: Path | None = None
     environ: Callable[[], Mapping[str, str]] = field(default=own_environ, repr=False)
+    env: tuple[str, ...] = field(default=(), repr=False)
 
     def __post_init__(self) -> None:
         problems = self._problems()
@@ -164,7 +180,12 @@ class EmulatorConfig:
             raise ConfigError("The emulator's configuration cannot be used:", problems)
 
     def _problems(self) -> list[str]:
-        return [*self._address_problems(), *self._account_problems(), *self._limit_problems()]
+        return [
+            *self._address_problems(),
+            *self._account_problems(),
+            *self._limit_problems(),
+            *self._size_problems(),
+        ]
 
     def _address_problems(self) -> Iterator[str]:
         if not 0 <= self.port <= 65535:
@@ -200,8 +221,6 @@ class EmulatorConfig:
                 yield f"{name} must not be negative, got {getattr(self, name)}"
         if self.queue_size < 1:
             yield f"queue_size must be at least 1, got {self.queue_size}"
-        if self.max_upload_bytes < 1:
-            yield f"max_upload_bytes must be at least 1, got {self.max_upload_bytes}"
         if self.num_threads is not None and self.num_threads < 1:
             yield f"num_threads must be at least 1, got {self.num_threads}"
         if self.backend not in BACKENDS:
@@ -211,6 +230,7 @@ class EmulatorConfig:
         if self.contract not in ("record", "strict", "off"):
             yield f"contract must be 'record', 'strict' or 'off', got {self.contract!r}"
         yield from self.docker.problems()
+        yield from self._env_problems()
         yield from self.behaviour.problems()
         if self.durability not in DURABILITIES:
             yield f"durability must be {' or '.join(DURABILITIES)}, got {self.durability!r}"
@@ -218,6 +238,23 @@ class EmulatorConfig:
             yield f"replica_network must be 'own', 'watched' or 'shared', got {self.replica_network!r}"
         if self.runner not in ("genuine", "lean"):
             yield f"runner must be 'lean' or 'genuine', got {self.runner!r}"
+
+    def _size_problems(self) -> Iterator[str]:
+        if self.max_upload_bytes < 1:
+            yield f"max_upload_bytes must be at least 1, got {self.max_upload_bytes}"
+        connection, everything = self.max_connection_buffer_bytes, self.max_buffer_bytes
+        if connection < MEBIBYTE:
+            yield f"max_connection_buffer_bytes must be at least {MEBIBYTE}, got {connection}"
+        if everything < connection:
+            yield f"max_buffer_bytes must be at least max_connection_buffer_bytes ({connection}), got {everything}"
+
+    def _env_problems(self) -> Iterator[str]:
+        for each in self.env:
+            name, equals, _ = each.partition("=")
+            if name in SET_FOR_REPLICAS:
+                yield f"env must not name {name}: the emulator sets it for each replica"
+            elif not _VARIABLE.fullmatch(name) or (equals and "*" in name):
+                yield f"env must hold names like OPENAI_API_KEY or AWS_*, or NAME=VALUE, got {name!r}"
 
     @property
     def is_loopback(self) -> bool:

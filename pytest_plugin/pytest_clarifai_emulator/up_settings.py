@@ -7,6 +7,7 @@ says something.
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,10 +49,15 @@ UP_SETTINGS = (
     UpSetting("start_method", "text", "fork replicas from a warm parent, or spawn each", ("auto", "fork", "spawn")),
     UpSetting("replica_network", "text", "whose ports the servers of models take", ("own", "watched", "shared")),
     UpSetting("max_upload_bytes", "text", "largest archive of an uploaded model version, for example 512Mi"),
+    UpSetting("max_connection_buffer_bytes", "text", "memory of what waits on one connection, for example 512Mi"),
+    UpSetting("max_buffer_bytes", "text", "memory of what waits on all connections, for example 2Gi"),
     UpSetting(
         "cors", "words", "origins whose pages may use the HTTP endpoints; localhost for any port of it, * for all"
     ),
     UpSetting("behaviour", "words", "NAME=VALUE: choose where the platform's way is unknown or hinders"),
+    UpSetting(
+        "env", "words", "NAME or NAME=VALUE: a variable that replicas get too; AWS_* means all that begin so"
+    ),
     UpSetting("accelerators", "text", "pretend to have these, for example simulated:2xNVIDIA-A10G"),
     UpSetting("docker_base_image", "text", "image that generated images begin with"),
     UpSetting("docker_build_args", "words", "NAME=VALUE for every image build"),
@@ -145,11 +151,12 @@ def config_of(found: Mapping[str, Any]) -> dict[str, Any]:
     from clarifai_emulator.messages.quantities import parse_memory
 
     fields = {name: value for name, value in found.items() if not name.startswith("docker_")}
-    if "max_upload_bytes" in fields:
-        try:
-            fields["max_upload_bytes"] = parse_memory(fields["max_upload_bytes"])
-        except ValueError as error:
-            raise ConfigError("The settings of the tests cannot be used:", [f"max_upload_bytes: {error}"]) from None
+    for name in ("max_upload_bytes", "max_connection_buffer_bytes", "max_buffer_bytes"):
+        if name in fields:
+            try:
+                fields[name] = parse_memory(fields[name])
+            except ValueError as error:
+                raise ConfigError("The settings of the tests cannot be used:", [f"{name}: {error}"]) from None
     if "behaviour" in fields:
         fields["behaviour"] = _behaviour(fields["behaviour"])
     return {**fields, "docker": _docker(found)}
@@ -183,7 +190,7 @@ def _given(config: pytest.Config, each: UpSetting, environ: Mapping[str, str]) -
         return f"--{ini.replace('_', '-')}", on_command_line
     in_environment = variable_of(each.name, environ)
     if in_environment:
-        return each.variable, in_environment.split() if each.kind == "words" else in_environment
+        return each.variable, shlex.split(in_environment) if each.kind == "words" else in_environment
     return ini, config.getini(ini)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 import threading
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -315,7 +315,7 @@ def test_the_server_of_a_model_is_found_at_the_address_that_its_log_tells(
 
 
 @contextmanager
-def someones_server() -> Iterator[int]:
+def someones_server() -> Generator[int]:
     """Serve, at a port of this machine, as a program of its user does."""
 
     class Handler(BaseHTTPRequestHandler):

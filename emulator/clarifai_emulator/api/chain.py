@@ -95,6 +95,11 @@ class RequestChain:
             return False
         return True
 
+    @property
+    def has_interceptors(self) -> bool:
+        """Tell whether somebody has messages whatever their credential: what is played back needs no account."""
+        return not self._interceptors.is_idle
+
     def unary(self, call: ApiCall, handler: UnaryHandler, request: Any) -> Awaitable[Any]:
         """Answer one request with one response. Raises nothing but cancellation and, where a fault or a cassette
         asks for it, ``TransportError``."""

@@ -69,6 +69,8 @@ def prepare(job):
     if not job.get("contained"):  # a container's own environment stays
         os.environ.clear()
     os.environ.update(job["environ"])
+    job["asked"] = beside("withheld_main").WithheldVariables(job.get("withheld", ()), job["model_path"])
+    job["asked"].watch()
     os.chdir(job["model_path"])
     sys.path.insert(0, job["model_path"])
     sys.dont_write_bytecode = True
@@ -86,6 +88,8 @@ def inspect(job, result_fd):
     if os.getpid() != own:  # the model forked: the other one answers
         os._exit(0)
     if "traceback" in answer:
+        said = what_it_asked_for(job, answer["error"])
+        answer["hint"] = " ".join(filter(None, [said.removeprefix("[emulator] "), answer["hint"]]))
         answer["traceback"] = as_seen_outside(answer["traceback"], job)
     with os.fdopen(result_fd, "w") as result:
         json.dump(answer, result)
@@ -108,6 +112,7 @@ def serve(job, fds):
     """Be a replica: with the lean runner if that is asked for and this SDK has what it stands on, else with the
     genuine one."""
     reloads = reloads_of(job, fds)
+    beside("withheld_main").tell_in_answers(job["asked"])
     if job.get("lean"):
         lean = beside("lean_main")
         reason = lean.why_not()
@@ -127,7 +132,7 @@ def reloads_of(job, fds):
     return beside("reload_main").Reloads(
         sock,
         job["model_path"],
-        lambda error, path: as_seen_outside(traceback_of(error, path), job),
+        lambda error, path: with_what_it_asked_for(as_seen_outside(traceback_of(error, path), job), job),
         beside("sdk_main"),
     )
 
@@ -135,6 +140,17 @@ def reloads_of(job, fds):
 def as_seen_outside(trace, job):
     """A traceback with the model's files where its author has them: a container sees them elsewhere."""
     return trace.replace(f'"{job["model_path"]}/', f'"{job.get("seen_as", job["model_path"])}/')
+
+
+def what_it_asked_for(job, failure):
+    """The sentence about withheld variables that the model asked for before it failed with these words; mostly
+    empty."""
+    return job["asked"].tell(failure) if "asked" in job else ""
+
+
+def with_what_it_asked_for(text, job):
+    """A traceback, and beneath it what was withheld."""
+    return "\n".join(filter(None, [text, what_it_asked_for(job, text)]))
 
 
 def do(job, fds):
@@ -154,10 +170,12 @@ def do(job, fds):
             serve(job, fds)
     except SystemExit as stop:
         code = stop.code if isinstance(stop.code, int) else int(stop.code is not None)
+        if code and (said := what_it_asked_for(job, str(stop))):
+            print(said, file=sys.stderr)
     except BaseException as error:
         trace = beside("inspect_main").model_traceback(error, job["model_path"])
         trace = trace if "Traceback" in trace else traceback.format_exc().rstrip()
-        print(as_seen_outside(trace, job), file=sys.stderr)
+        print(with_what_it_asked_for(as_seen_outside(trace, job), job), file=sys.stderr)
         code = 1
     with contextlib.suppress(Exception):
         sys.stdout.flush()
@@ -196,7 +214,8 @@ class Forge:
             if job.get("reloadable"):  # so that its children need not
                 beside("reload_main")
                 beside("inspect_main")
-            beside("debug_main")
+            for name in ("debug_main", "withheld_main"):
+                beside(name)
             try:
                 self.fork(job, fds, sock, keeper)
             except OSError as error:

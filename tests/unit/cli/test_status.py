@@ -37,3 +37,30 @@ def test_a_replica_that_fetches_its_work_is_said_to_and_why(because: str, said: 
 def test_a_runner_that_its_user_started_is_the_genuine_one_as_a_matter_of_course() -> None:
     (line,) = replica_notes("deploy", version(pid=0, runner="genuine", runner_because="its user started it"))
     assert line == "  deploy: replica 01234567 is live in me/local/cpu (started by its user)"
+
+
+@pytest.mark.parametrize(
+    ("network", "said"),
+    [
+        (None, "(process 4711)"),
+        (
+            {"kind": "own", "address": "127.64.18.103", "because": ""},
+            "(process 4711, own loopback 127.64.18.103)",
+        ),
+        (
+            {"kind": "watched", "address": "", "because": "the settings ask for it (--replica-network watched)"},
+            "(process 4711; its ports are watched: the settings ask for it (--replica-network watched))",
+        ),
+        (
+            {
+                "kind": "shared",
+                "address": "",
+                "because": "this system does not say which process listens at a port",
+            },
+            "(process 4711; nobody watches its ports: this system does not say which process listens at a port)",
+        ),
+    ],
+)
+def test_a_replica_says_whose_ports_it_uses(network: dict[str, str] | None, said: str) -> None:
+    (line,) = replica_notes("deploy", version(network=network))
+    assert line.endswith(said)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import aclosing
 from typing import Any
@@ -17,23 +18,31 @@ from clarifai_emulator.api.transport.http2 import Serve
 from clarifai_emulator.api.transport.upload_parts import upload_messages
 from clarifai_emulator.errors import CallerError, TransportError
 
+# How many messages of a stream are read before other requests have their turn.
+_MESSAGES_AT_ONCE = 64
+_PREFIX = f"/{SERVICE}/"
+
 
 class ApiHandlers:
     """Serves all RPCs of the platform: those with a handler answer, the others say UNIMPLEMENTED and their name."""
 
     def __init__(self, handlers: Mapping[str, Handler], chain: RequestChain) -> None:
         table = rpc_table()
-        unknown = sorted(set(handlers) - set(table))
+        unknown = sorted(name for name in handlers if name not in table)
         if unknown:
             raise ValueError(f"handlers for RPCs that the platform does not have: {', '.join(unknown)}")
         self._chain = chain
-        self._methods = {table[name].path: self._method(table[name], handlers[name]) for name in handlers}
+        self._handlers = handlers
+        self._methods: dict[str, Serve] = {}  # those that were asked for, by their paths
 
     def find(self, path: str) -> Serve | None:
         """Find what serves a method's path; None for another service's."""
         method = self._methods.get(path)
-        if method is None and path.startswith(f"/{SERVICE}/"):
-            return self._unimplemented(path.rpartition("/")[2])
+        if method is None and path.startswith(_PREFIX):
+            name = path.removeprefix(_PREFIX)
+            if name not in self._handlers:
+                return self._unimplemented(name)
+            method = self._methods[path] = self._method(rpc_table()[name], self._handlers[name])
         return method
 
     def _method(self, rpc: Rpc, handler: Any) -> Serve:
@@ -43,9 +52,14 @@ class ApiHandlers:
         parse = _reader(rpc)
 
         async def serve(stream: GrpcStream) -> None:
-            data = await stream.read()
+            if not (self._chain.knows(rpc, stream.metadata) or self._chain.has_interceptors):
+                call = self._begin(rpc, stream, is_heard=False)
+                response = await self._chain.unary(call, _never, None)
+                await stream.write_last(response.SerializeToString())
+                return
+            data = await stream.read_only()
             if data is None:
-                raise TransportError("UNIMPLEMENTED", f"{rpc.name} takes one request; none came.")
+                raise _none_came(rpc)
             request = parse(data)
             is_readable = not isinstance(request, Unreadable)
             call = self._begin(rpc, stream, is_heard=is_readable)
@@ -62,6 +76,8 @@ class ApiHandlers:
         async def serve(stream: GrpcStream) -> None:
             call = self._begin(rpc, stream)
             requests = _readable(read(stream, parse))
+            if not rpc.client_streaming:
+                requests = _one(rpc, requests)
             async with aclosing(self._chain.stream(call, handler, requests)) as responses:
                 first = True
                 async for response in responses:
@@ -101,8 +117,24 @@ class ApiHandlers:
 
 
 async def _messages(stream: GrpcStream, parse: Callable[[bytes], Any]) -> AsyncIterator[Any]:
+    number = 0
     while (data := await stream.read()) is not None:
         yield parse(data)
+        number += 1
+        if number % _MESSAGES_AT_ONCE == 0:
+            await asyncio.sleep(0)
+
+
+async def _one(rpc: Rpc, requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
+    """Give the one request of a stream of answers. Raises ``TransportError`` where none comes."""
+    async for request in requests:
+        yield request
+        return
+    raise _none_came(rpc)
+
+
+def _none_came(rpc: Rpc) -> TransportError:
+    return TransportError("UNIMPLEMENTED", f"{rpc.name} takes one request; none came.")
 
 
 async def _readable(requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
@@ -135,6 +167,10 @@ def _reader(rpc: Rpc) -> Callable[[bytes], Any]:
             return Unreadable(rpc, error)
 
     return read
+
+
+def _never(_call: ApiCall, _request: Any) -> Any:
+    raise AssertionError("a request whose credential is no good has come to its handler")
 
 
 def _refuse(_call: ApiCall, request: Unreadable) -> Any:

@@ -20,6 +20,7 @@ from clarifai_emulator.api.transport.grpc_stream import GrpcStream
 from clarifai_emulator.events import EventBus
 from grpc_port import grpc_port
 from resource_api import StillClock
+from unbounded_buffers import unbounded
 
 KEY = (("authorization", "Key abc"),)
 
@@ -195,10 +196,14 @@ async def test_the_first_chunk_is_sent_at_once_and_those_that_follow_together(sc
 
         def reset(self, stream_id: int) -> None: ...
 
+        def give_up(self, stream_id: int, reason: str) -> None: ...
+
     rpc = rpc_table()["GenerateModelOutputs"]
     serve = scene.api.find(rpc.path)
     assert serve is not None
-    stream = GrpcStream(Wire(), 1, {":path": rpc.path, "authorization": "Key abc"}, peer="", max_bytes=1000)
+    stream = GrpcStream(
+        Wire(), 1, {":path": rpc.path, "authorization": "Key abc"}, peer="", max_bytes=1000, buffers=unbounded()
+    )
     request = rpc.request_type(model_id="m").SerializeToString()
     stream.receive(b"\0" + len(request).to_bytes(4, "big") + request, 0)
     stream.receive_end()

@@ -22,7 +22,7 @@ from clarifai_emulator.dispatch.lane import LaneKey
 from clarifai_emulator.dispatch.work import UNARY_UNARY, Work
 from clarifai_emulator.errors import ModelError
 from clarifai_emulator.events import EventBus
-from clarifai_emulator.models.directory import ModelSource
+from clarifai_emulator.models.version_source import ModelSource
 from grpc_port import grpc_port
 from resource_api import StillClock
 

@@ -416,18 +416,3 @@ async def test_an_interpreter_that_ends_at_once_is_told_with_what_it_printed(sce
         f"A model's interpreter could not be started: the interpreter {broken} ended unexpectedly."
     )
     assert raised.value.log == "no luck"
-
-
-def test_a_replica_inherits_the_environment_but_for_the_users_own_clarifai_settings() -> None:
-    environ = {"PATH": "/bin", "CLARIFAI_PAT": "secret", "CLARIFAI_API_BASE": "x", "MY_CLARIFAI_X": "1"}
-    inherited = runner_environ(environ)
-    assert {name: value for name, value in inherited.items() if name.lower() != "no_proxy"} == {
-        "PATH": "/bin",
-        "MY_CLARIFAI_X": "1",
-    }
-
-
-def test_a_replica_reaches_the_emulator_past_a_proxy_that_is_set() -> None:
-    inherited = runner_environ({"http_proxy": "http://proxy:3128", "no_proxy": "intranet"})
-    assert inherited["http_proxy"] == "http://proxy:3128"
-    assert inherited["no_proxy"] == "intranet,127.0.0.1,localhost"
