@@ -1,4 +1,4 @@
-"""Which network a replica is to have, by what its user asks for and what the system can."""
+"""The network that a replica is to have, by what its user asks for and what the system can do."""
 
 from __future__ import annotations
 
