@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from clarifai_emulator.cli.status import replica_notes
+from clarifai_emulator.cli.status import replica_notes, show_failures
 
 
 def version(**replica: Any) -> dict[str, Any]:
@@ -64,3 +64,14 @@ def test_a_runner_that_its_user_started_is_the_genuine_one_as_a_matter_of_course
 def test_a_replica_says_whose_ports_it_uses(network: dict[str, str] | None, said: str) -> None:
     (line,) = replica_notes("deploy", version(network=network))
     assert line.endswith(said)
+
+
+def test_what_failed_in_the_emulator_itself_is_shown_with_what_it_means(capsys: pytest.CaptureFixture[str]) -> None:
+    show_failures([{"part": "supervisor", "reason": "KeyError: 'x'", "count": 3, "seconds_ago": 2.2}])
+    assert capsys.readouterr().out.splitlines()[1:] == [
+        "The emulator itself failed",
+        "  supervisor: KeyError: 'x' (2 s ago, 3 times)",
+        "  Whoever waited for it was told. These are bugs of the emulator; its log has the traces.",
+    ]
+    show_failures([])
+    assert capsys.readouterr().out == ""
