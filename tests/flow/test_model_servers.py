@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from clarifai_emulator.control.thread import EmulatorThread
-from clarifai_emulator.errors import ModelError
+from clarifai_emulator.errors import EmulatorError
 from clarifai_emulator.reload.plan import ReloadKind
 from clarifai_emulator.reload.project import Options
 from flow.driver import (
@@ -119,12 +119,12 @@ def test_the_second_model_at_a_watched_port_is_refused_by_name_before_it_answers
     watching: EmulatorThread, watching_client: Client, tmp_path: Path, port: int
 ) -> None:
     watching.deploy(model_with_server(tmp_path, "llama", port))
-    with pytest.raises(ModelError, match=f"port {port} of this machine, which the model connects to") as refusal:
+    with pytest.raises(EmulatorError, match=f"port {port} of this machine, which the model connects to") as refusal:
         watching.deploy(model_with_server(tmp_path, "qwen", port))
     (llama,) = live_replicas(watching, "deploy-llama")
     told = str(refusal.value)
     assert f"belongs to replica {llama['replica_id'][:8]}" in told
-    assert "run them in containers (--backend docker)" in told
+    assert "run them in containers (--backend docker).\n" in told
     assert answer(watching_client, "llama").startswith("llama ")
     because = "the settings ask for it (--replica-network watched)"
     assert networks(watching, "deploy-llama") == [{"kind": "watched", "address": "", "because": because}]
@@ -208,7 +208,7 @@ def test_replicas_that_are_spawned_have_their_ports_watched_and_status_says_why(
     with running(backend="process", start_method="spawn", hold_seconds=60) as emulator:
         emulator.deploy(model_with_server(tmp_path, "llama", port))
         with pytest.raises(
-            ModelError, match=f"port {port} of this machine, which the model connects to, belongs to"
+            EmulatorError, match=f"port {port} of this machine, which the model connects to, belongs to"
         ):
             emulator.deploy(model_with_server(tmp_path, "qwen", port))
         assert networks(emulator, "deploy-llama") == [

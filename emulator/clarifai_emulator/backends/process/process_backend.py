@@ -355,7 +355,7 @@ def _noting_refusals(on_line: Callable[[str], None], network: ReplicaNetwork) ->
 
     def hear(line: str) -> None:
         if line.startswith(REFUSED):
-            network.refused = line.removeprefix(REFUSED)
+            network.refused = line.removeprefix(REFUSED).rstrip(".")
         on_line(line)
 
     return hear
