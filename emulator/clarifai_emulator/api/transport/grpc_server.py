@@ -18,6 +18,10 @@ from clarifai_emulator.api.transport.grpc_stream import GrpcStream
 from clarifai_emulator.api.transport.http2 import Serve
 from clarifai_emulator.api.transport.upload_parts import upload_messages
 from clarifai_emulator.errors import CallerError, TransportError
+from clarifai_emulator.messages.outline import outline
+
+# A request of this size is read in outline only, and handed to its replica as it came.
+_LARGE = 256 * 1024
 
 # How many messages of a stream are read before other requests have their turn.
 _MESSAGES_AT_ONCE = 64
@@ -62,14 +66,27 @@ class ApiHandlers:
             data = await stream.read_only()
             if data is None:
                 raise _none_came(rpc)
-            request = parse(data)
+            takes_bytes = rpc.name == "PostModelOutputs" and self._chain.passes_bytes
+            read = outline(rpc.request_type, data) if takes_bytes and len(data) >= _LARGE else None
+            request = parse(data) if read is None else read
             is_readable = not isinstance(request, Unreadable)
             call = self._begin(rpc, stream, is_heard=is_readable, caller=caller or NOBODY)
             call.came = request, data
+            call.is_outline, call.takes_bytes = read is not None, takes_bytes
             response = await self._chain.unary(call, handler if is_readable else _refuse, request)
-            await stream.write_last(response.SerializeToString())
+            await stream.write_last(*self._pieces(call, response))
 
         return serve
+
+    def _pieces(self, call: ApiCall, response: Any) -> tuple[bytes | bytearray, ...]:
+        """Return an answer as it is sent: a large one of a model in the bytes in which it came, and after them what
+        its status has become. Parts of a message may follow each other in protobuf."""
+        message, data = call.came_back
+        if message is not response or not data:
+            return (response.SerializeToString(),)
+        said = response.status
+        status = type(said)(code=said.code, description=said.description, details=said.details, req_id=said.req_id)
+        return data, type(response)(status=status).SerializeToString()
 
     def _serve_stream(self, rpc: Rpc, handler: Any) -> Serve:
         parse = _reader(rpc)

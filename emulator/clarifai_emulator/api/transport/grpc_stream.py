@@ -56,7 +56,7 @@ class Wire(Protocol):
 
     def send_headers(self, stream_id: int, headers: Headers, *, end: bool) -> None: ...
 
-    async def send_data(self, stream_id: int, *pieces: bytes) -> None: ...
+    async def send_data(self, stream_id: int, *pieces: bytes | bytearray) -> None: ...
 
     def flush(self) -> None: ...
 
@@ -269,18 +269,20 @@ class GrpcStream:
             self._began = True
             self._wire.send_headers(self._id, _INITIAL + _ascii(metadata or {}), end=False)
 
-    async def write(self, message: bytes) -> None:
-        """Send one message; waits while the client takes no more. Says nothing to a client that is gone."""
-        if len(message) > self._max_bytes:
-            raise TransportError("RESOURCE_EXHAUSTED", _too_large("The answer", len(message), self._max_bytes))
+    async def write(self, *message: bytes | bytearray) -> None:
+        """Send one message, which may be in pieces; waits while the client takes no more. Says nothing to a client
+        that is gone."""
+        size = sum(map(len, message))
+        if size > self._max_bytes:
+            raise TransportError("RESOURCE_EXHAUSTED", _too_large("The answer", size, self._max_bytes))
         self.begin()
         if not self.closed:
-            await self._wire.send_data(self._id, _PREFIX.pack(0, len(message)), message)
+            await self._wire.send_data(self._id, _PREFIX.pack(0, size), *message)
 
-    async def write_last(self, message: bytes) -> None:
+    async def write_last(self, *message: bytes | bytearray) -> None:
         """Send the last message: it leaves in one piece with the status, which follows at once."""
         self._wire.cork()
-        await self.write(message)
+        await self.write(*message)
 
     def flush(self) -> None:
         """Send what was written now, not with what else is written in this turn of the event loop."""
