@@ -11,6 +11,7 @@ from typing import Any
 from clarifai_grpc.grpc.api.resources_pb2 import Deployment
 
 from clarifai_emulator.backends.backend import Exit, ReplicaSpec
+from clarifai_emulator.backends.replica_network import ReplicaNetwork
 from clarifai_emulator.config import EmulatorConfig
 from clarifai_emulator.dispatch.lane import Lane, LaneKey, Replica, Slot
 from clarifai_emulator.dispatch.work import UNARY_UNARY, Work
@@ -19,8 +20,9 @@ from clarifai_emulator.events import EventBus
 from clarifai_emulator.machine.accelerators import Accelerator
 from clarifai_emulator.machine.machine import Machine
 from clarifai_emulator.machine.pools import Pools
-from clarifai_emulator.models.directory import ModelDirectory, ModelSource
+from clarifai_emulator.models.directory import ModelDirectory
 from clarifai_emulator.models.progress import Progress
+from clarifai_emulator.models.version_source import ModelSource
 from clarifai_emulator.models.written import WrittenFiles
 from clarifai_emulator.nodepools.capacity import Capacity
 from clarifai_emulator.nodepools.fleet import Fleet, ReplicaRecord
@@ -42,6 +44,7 @@ class ScriptedProcess:
         self.connection = None
         self.reloads = None
         self.debugger = None
+        self.network: ReplicaNetwork | None = None
         self.obeys = True
         self.signals: list[str] = []
         self.exited: asyncio.Future[Exit] = asyncio.get_running_loop().create_future()

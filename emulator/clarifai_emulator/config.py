@@ -118,6 +118,9 @@ class EmulatorConfig:
     ``runner``: ``lean`` hands each request straight to a thread of its replica, wherever the SDK in the model's
     environment has what that stands on; ``genuine`` lets replicas fetch their work as on the platform. Containers
     always do.
+    ``replica_network``: whose ports replicas in processes of their own use. ``own``: each has a loopback of its own
+    where the kernel lets it; elsewhere as with ``watched``, where a model is kept from the servers of other
+    replicas; ``shared``: nobody looks.
     ``contract``: what to do with requests and results that disagree with a model's signatures: ``record`` a finding
     and answer as the platform would, refuse them (``strict``), or do not look (``off``).
     ``data_dir``: the directory that keeps resources, uploaded versions and logs over restarts; None keeps
@@ -127,7 +130,8 @@ class EmulatorConfig:
     ``cors``: whose pages may use the HTTP endpoints from a browser; ``localhost`` for those of this machine, ``*``
     for all. ``allow_hosts``: further names by which HTTP clients call the emulator, where it is reached from other
     machines.
-    ``max_upload_bytes``: the largest archive of an uploaded model version.
+    ``max_upload_bytes``: the largest archive of an uploaded model version. ``max_connection_buffer_bytes`` and
+    ``max_buffer_bytes`` bound the memory in which requests and answers wait, of one connection and of all.
     ``debug``: let an editor's debugger attach to every deployment, at this port and those after it (0: any free
     ones); ``debug_wait``: replicas load their model once one has.
     ``start_method``: ``fork`` from a warm parent, ``spawn`` a process per replica, or ``auto``.
@@ -156,6 +160,7 @@ class EmulatorConfig:
     accelerators: str = ""
     strict_capacity: bool = False
     runner: Literal["lean", "genuine"] = "lean"
+    replica_network: Literal["own", "watched", "shared"] = "own"
     debug: int | None = None
     debug_wait: bool = False
     durability: str = "machine"
@@ -165,6 +170,8 @@ class EmulatorConfig:
     allow_hosts: tuple[str, ...] = ()
     max_message_bytes: int = 128 * MEBIBYTE
     max_upload_bytes: int = 16 * 1024 * MEBIBYTE
+    max_connection_buffer_bytes: int = 512 * MEBIBYTE
+    max_buffer_bytes: int = 2048 * MEBIBYTE
     stop_seconds: float = 5.0
     cache_dir: Path = field(default_factory=default_cache_dir)
     run_dir: Path | None = None
@@ -178,7 +185,12 @@ class EmulatorConfig:
             raise ConfigError("The emulator's configuration cannot be used:", problems)
 
     def _problems(self) -> list[str]:
-        return [*self._address_problems(), *self._account_problems(), *self._limit_problems()]
+        return [
+            *self._address_problems(),
+            *self._account_problems(),
+            *self._limit_problems(),
+            *self._size_problems(),
+        ]
 
     def _address_problems(self) -> Iterator[str]:
         if not 0 <= self.port <= 65535:
@@ -214,8 +226,6 @@ class EmulatorConfig:
                 yield f"{name} must not be negative, got {getattr(self, name)}"
         if self.queue_size < 1:
             yield f"queue_size must be at least 1, got {self.queue_size}"
-        if self.max_upload_bytes < 1:
-            yield f"max_upload_bytes must be at least 1, got {self.max_upload_bytes}"
         if self.num_threads is not None and self.num_threads < 1:
             yield f"num_threads must be at least 1, got {self.num_threads}"
         if self.backend not in BACKENDS:
@@ -229,8 +239,19 @@ class EmulatorConfig:
         yield from self.behaviour.problems()
         if self.durability not in DURABILITIES:
             yield f"durability must be {' or '.join(DURABILITIES)}, got {self.durability!r}"
+        if self.replica_network not in ("own", "watched", "shared"):
+            yield f"replica_network must be 'own', 'watched' or 'shared', got {self.replica_network!r}"
         if self.runner not in ("genuine", "lean"):
             yield f"runner must be 'lean' or 'genuine', got {self.runner!r}"
+
+    def _size_problems(self) -> Iterator[str]:
+        if self.max_upload_bytes < 1:
+            yield f"max_upload_bytes must be at least 1, got {self.max_upload_bytes}"
+        connection, everything = self.max_connection_buffer_bytes, self.max_buffer_bytes
+        if connection < MEBIBYTE:
+            yield f"max_connection_buffer_bytes must be at least {MEBIBYTE}, got {connection}"
+        if everything < connection:
+            yield f"max_buffer_bytes must be at least max_connection_buffer_bytes ({connection}), got {everything}"
 
     def _env_problems(self) -> Iterator[str]:
         for each in self.env:

@@ -13,12 +13,13 @@ from clarifai_emulator.backend_table import BACKENDS, Abilities, BackendRow
 from clarifai_emulator.backends.backend import Exit, ReplicaSpec, Surroundings
 from clarifai_emulator.backends.model_errors import unusable_model
 from clarifai_emulator.inside.inspect_main import read_signatures
-from clarifai_emulator.models.directory import ModelDirectory, ModelSource
+from clarifai_emulator.models.directory import ModelDirectory
 from clarifai_emulator.models.progress import Progress
+from clarifai_emulator.models.version_source import ModelSource
 
 
 class PlainReplica:
-    connection = reloads = debugger = None
+    connection = reloads = debugger = network = None
 
     def __init__(self, process: Process, on_line: Callable[[str], None]) -> None:
         self.pid, self._process, self.kill = process.pid, process, process._transport.close  # pyright: ignore

@@ -15,7 +15,7 @@ from functools import partial
 from types import CoroutineType
 from typing import Any
 
-from clarifai_emulator.api.access.auth import Authenticator
+from clarifai_emulator.api.access.auth import NOBODY, Authenticator, Caller
 from clarifai_emulator.api.call import ApiCall, Interceptor, Step, StreamHandler, UnaryHandler, only
 from clarifai_emulator.api.rpc import Auth, Rpc
 from clarifai_emulator.api.steps import (
@@ -56,6 +56,7 @@ class RequestChain:
         self._authenticator = authenticator
         self._interceptors = Interceptors(interceptors, self._refuse)
         self._report = ReportToEvents(events, clock)
+        self._has_further = bool(steps)
         self.steps: tuple[Step, ...] = (
             self._interceptors,  # first: they have what the client sends and gets, refusals and faults too
             self._report,
@@ -69,6 +70,11 @@ class RequestChain:
         )
         self._inside_out = _layers(self.steps)[::-1]
 
+    @property
+    def passes_bytes(self) -> bool:
+        """Tell whether nothing but the status of an answer is changed on its way to the client."""
+        return self._interceptors.is_idle and not self._has_further
+
     def stop(self) -> None:
         """Take note that the emulator stops, and not its clients."""
         self._report.stop()
@@ -81,20 +87,30 @@ class RequestChain:
         peer: Peer,
         seconds_left: float | None = None,
         is_heard: bool = True,
+        caller: Caller = NOBODY,
     ) -> ApiCall:
-        """Begin a call, which has not taken any step yet."""
+        """Begin a call, which has not taken any step yet. ``caller``: who asks, where that is known."""
         started = self._clock.monotonic()
-        return ApiCall(rpc, metadata, started, peer=peer, seconds_left=seconds_left, is_heard=is_heard)
+        call = ApiCall(rpc, metadata, started, peer=peer, seconds_left=seconds_left, is_heard=is_heard)
+        call.caller = caller
+        return call
+
+    def caller(self, rpc: Rpc, metadata: Mapping[str, str], peer: Peer) -> Caller | None:
+        """Return who asks; None where the credential of a request is no good. Its body need not be read then, as
+        ``unary`` refuses it before its handler sees it."""
+        try:
+            return NOBODY if rpc.auth is Auth.NONE else self._authenticator.authenticate(metadata, peer)
+        except CallerError:
+            return None
 
     def knows(self, rpc: Rpc, metadata: Mapping[str, str], peer: Peer) -> bool:
-        """Tell whether the credential of a request is good: else its body need not be read, as ``unary`` refuses
-        it before its handler sees it."""
-        try:
-            if rpc.auth is not Auth.NONE:
-                self._authenticator.authenticate(metadata, peer)
-        except CallerError:
-            return False
-        return True
+        """Tell whether the credential of a request is good."""
+        return self.caller(rpc, metadata, peer) is not None
+
+    @property
+    def has_interceptors(self) -> bool:
+        """Tell whether somebody has messages whatever their credential: what is played back needs no account."""
+        return not self._interceptors.is_idle
 
     def unary(self, call: ApiCall, handler: UnaryHandler, request: Any) -> Awaitable[Any]:
         """Answer one request with one response. Raises nothing but cancellation and, where a fault or a cassette

@@ -13,15 +13,17 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from clarifai_emulator.backends.process.parent import NOWHERE, Parent
+from clarifai_emulator.backends.replica_network import ReplicaNetwork
 from clarifai_emulator.config import EmulatorConfig
 from clarifai_emulator.machine.devices import NO_DEVICES, Devices
 from clarifai_emulator.machine.machine import Machine
-from clarifai_emulator.models.directory import ModelDirectory, ModelSource
 from clarifai_emulator.models.progress import Progress
+from clarifai_emulator.models.version_source import ModelSource
 
 if TYPE_CHECKING:
     from clarifai_emulator.backends.docker.engine import Meeting
     from clarifai_emulator.dispatch.lean import LeanEnd
+    from clarifai_emulator.models.directory import ModelDirectory
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +122,11 @@ class ReplicaProcess(Protocol):
     @property
     def reloads(self) -> socket.socket | None:
         """The emulator's end of a reloadable replica's socket (``reload_link.py``); None for all others."""
+        ...
+
+    @property
+    def network(self) -> ReplicaNetwork | None:
+        """The network whose ports it uses; None where its backend has walls of another kind, or none."""
         ...
 
     @property

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import importlib
 import json
 import logging
 import os
@@ -22,8 +23,9 @@ import click
 
 from clarifai_emulator.backend_table import abilities_of
 from clarifai_emulator.backends import own_output
-from clarifai_emulator.backends.debugging.breakpoints import while_held
+from clarifai_emulator.backends.debugging.prompt_holds import while_held
 from clarifai_emulator.backends.process.parent import Parent
+from clarifai_emulator.background_work import begin, beside, nobody_waits
 from clarifai_emulator.cli.event_lines import EventLines
 from clarifai_emulator.cli.interruption import Interrupted, ending_signals
 from clarifai_emulator.cli.line_writer import LineWriter
@@ -37,7 +39,6 @@ from clarifai_emulator.control.running import (
     write_state,
 )
 from clarifai_emulator.control.service import Control
-from clarifai_emulator.control.snapshot import snapshot
 from clarifai_emulator.emulator import Emulator
 from clarifai_emulator.errors import ConfigError, EmulatorError, ModelError
 from clarifai_emulator.events import Event
@@ -45,6 +46,12 @@ from clarifai_emulator.machine.processes import has_ended
 
 # A request leaves little to collect, which need not be looked for after every few of them.
 _COLLECT_AFTER = (10_000, 10, 10)
+# What `up` listens without, and imports soon after.
+_AHEAD = (
+    *("control.answering", "deploy_half", "nodepools.loaded_code"),
+    *("contracts.values.runtime", "api.handlers.inference", "api.call_text", "api.handlers.told_models"),
+)
+_READY_AFTER_SECONDS = 0.02
 # Events are printed this often, and so many at once.
 _EVERY_SECONDS = 0.03
 _EVENTS_AT_ONCE = 200
@@ -213,8 +220,8 @@ def forget_account() -> None:
 
 async def _start(emulator: Emulator, stop: _Stop) -> None:
     """Start, unless a signal comes first: a topology may take long."""
-    start = asyncio.create_task(emulator.start())
-    stopped = asyncio.create_task(stop.wanted.wait())
+    start = beside(emulator.start())
+    stopped = beside(stop.wanted.wait())
     await asyncio.wait([start, stopped], return_when=asyncio.FIRST_COMPLETED)
     if not start.done():
         start.cancel()
@@ -226,14 +233,32 @@ async def _start(emulator: Emulator, stop: _Stop) -> None:
 
 async def _until_stopped(emulator: Emulator, *reasons: asyncio.Event) -> None:
     """Wait for the first reason to stop; meanwhile get ready for the first deployment."""
-    # Freeze what was imported: a garbage collection of all of it would hold requests up for 50 ms.
-    gc.freeze()
+    _freeze()
     gc.set_threshold(*_COLLECT_AFTER)
-    warming = asyncio.create_task(emulator.warm_up())
-    waits = [asyncio.create_task(reason.wait()) for reason in reasons]
+    gc.enable()
+    getting_ready = begin(_get_ready(emulator), "import of the SDK ahead of the first deployment", nobody_waits)
+    waits = [beside(reason.wait()) for reason in reasons]
     await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-    for task in (warming, *waits):
+    for task in (getting_ready, *waits):
         task.cancel()
+
+
+async def _get_ready(emulator: Emulator) -> None:
+    """Get ready for the first deployment, once whoever waited for the emulator to listen has an answer."""
+    await asyncio.sleep(_READY_AFTER_SECONDS)
+    await asyncio.gather(emulator.warm_up(), _import_ahead())
+
+
+async def _import_ahead() -> None:
+    """Import, in a thread, what the first deployment and the first prediction need: requests go on meanwhile."""
+    for name in _AHEAD:
+        await asyncio.to_thread(importlib.import_module, f"clarifai_emulator.{name}")
+    _freeze()
+
+
+def _freeze() -> None:
+    """Take what was imported from the garbage collector: to look at all of it would hold requests up for 50 ms."""
+    gc.freeze()
 
 
 async def _stop(emulator: Emulator, output: _Output) -> None:
@@ -383,9 +408,8 @@ class _LineHandler(logging.Handler):
 
 
 def _replica_pids(emulator: Emulator) -> Iterator[int]:
-    state = snapshot(emulator)
-    for fleet in [*state["shared"], *(version for each in state["deployments"] for version in each["versions"])]:
-        yield from (replica["pid"] for replica in fleet["replicas"])
+    for fleet in emulator.supervisor.fleets.values():
+        yield from (record.process.pid for record in fleet.records.values() if record.process is not None)
 
 
 def _count(replicas: int) -> str:

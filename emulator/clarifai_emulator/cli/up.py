@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -99,6 +100,14 @@ def _size(ctx: click.Context, param: click.Parameter, value: str) -> int:
     "containers always do.",
 )
 @click.option(
+    "--replica-network",
+    type=click.Choice(["own", "watched", "shared"]),
+    default="own",
+    show_default=True,
+    help="Give each replica ports of its own where the system can, so that two models may have a server at one "
+    "port; watch the ports that they share; or leave them alone.",
+)
+@click.option(
     "--strict-capacity/--no-strict-capacity",
     help="Place no more on this machine than its CPUs and memory, to test placement; by default, models that ask "
     "for more run all the same, with a warning.",
@@ -131,6 +140,22 @@ def _size(ctx: click.Context, param: click.Parameter, value: str) -> int:
     metavar="SIZE",
     callback=_size,
     help="The largest archive of an uploaded model version.",
+)
+@click.option(
+    "--max-connection-buffer-bytes",
+    default="512Mi",
+    show_default=True,
+    metavar="SIZE",
+    callback=_size,
+    help="The most memory in which requests and answers of one connection wait.",
+)
+@click.option(
+    "--max-buffer-bytes",
+    default="2Gi",
+    show_default=True,
+    metavar="SIZE",
+    callback=_size,
+    help="The most memory in which requests and answers of all connections wait together.",
 )
 @click.option(
     "--cors",
@@ -186,6 +211,8 @@ def up(detach: bool, ready_fd: int | None, tied_to_fd: int | None, as_json: bool
         _warn(config)
         _detach(options, as_json)
         return
+    gc.disable()  # until it listens: what is made before that stays
+    click.get_current_context().call_on_close(gc.enable)
     os.environ.pop(TOKEN_VARIABLE, None)  # hide the token from models
     parent = None
     if abilities_of(config.backend).warm_start == "parent" and config.port:

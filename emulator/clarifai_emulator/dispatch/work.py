@@ -22,6 +22,7 @@ from clarifai_grpc.grpc.api.resources_pb2 import Model, RunnerMethodType
 from clarifai_emulator.clock import ClockTimer
 from clarifai_emulator.dispatch.backlog import Backlog
 from clarifai_emulator.dispatch.code_mark import take_mark
+from clarifai_emulator.dispatch.prompt_future import PromptFuture
 from clarifai_emulator.dispatch.work_steps import Enter, WorkStep
 from clarifai_emulator.errors import CallerError, TransportError
 from clarifai_emulator.events import EventBus
@@ -39,6 +40,8 @@ STREAMING_STREAMING = RunnerMethodType.STREAMING_STREAMING
 # half of them. A runner that can be held back is.
 _OUTPUTS_AHEAD = 64
 _BYTES_AHEAD = 8 * 1024 * 1024
+# An output of this size is sent on as it came: to write it once more takes longer than all else.
+_LARGE = 256 * 1024
 
 
 class State(StrEnum):
@@ -64,7 +67,9 @@ class Work:
     are the client's further messages of a bidirectional call. ``model`` is told to the runner with each message,
     with its version: a model of Clarifai's own tests (dummy_runner_proto_model) fails without, and its client does
     not send it; the platform fills it in. ``came``: the bytes of ``request`` as the client sent them, if they are
-    there. ``size``: the bytes of the output that was given last; 0 where that is not known.
+    there; the request may be an outline of them. ``came_back``: those of an output that ``passes``, as the replica
+    sent them. ``size``: the bytes of
+    the output that was given last; 0 where that is not known.
 
     ``steps`` are what it meets on its way to the replica and back; mostly there are none.
     """
@@ -78,6 +83,7 @@ class Work:
         "_late",
         "_reader",
         "came",
+        "came_back",
         "code",
         "id",
         "is_open",
@@ -97,6 +103,7 @@ class Work:
         "size",
         "state",
         "steps",
+        "takes_bytes",
         "tells_code",
     )
 
@@ -115,10 +122,13 @@ class Work:
         model: Model | None = None,
         steps: tuple[WorkStep, ...] = (),
         came: bytes = b"",
+        takes_bytes: bool = False,
     ) -> None:
         self.id = unique_id()
         self.request = request
         self.came = came
+        self.takes_bytes = takes_bytes
+        self.came_back: bytes | bytearray = b""
         self.size = 0
         self.request_id = request_id
         self.method_type = method_type
@@ -139,7 +149,7 @@ class Work:
         self.code = ""
         self._events = events
         self._chunks = Backlog()
-        self._reader: asyncio.Future[None] | None = None  # who waits for the next output
+        self._reader: PromptFuture | None = None  # who waits for the next output
         self._chunk_taken: asyncio.Event | None = None  # made when the client is far behind
         self._hold: ClockTimer | None = None
         self._late = 0.0  # for so many seconds its next output is kept back
@@ -171,6 +181,11 @@ class Work:
         self.replica_id, self.nodepool = "", None
         self.state = State.QUEUED
 
+    def passes(self, size: int) -> bool:
+        """Tell whether an output of this size goes to its client in the bytes in which it comes: its message may be
+        an outline of them, then."""
+        return self.takes_bytes and size >= _LARGE and self.method_type == UNARY_UNARY and not self.tells_code
+
     @property
     def is_ahead(self) -> bool:
         """Tell whether its client is far behind its model."""
@@ -194,13 +209,16 @@ class Work:
             queue = partial(step.enter, following=queue)
         queue(self, lane, hold_seconds)
 
-    def accept(self, response: Any, size: int = 0) -> None:
-        """Take one output of the runner, of ``size`` bytes. Dropped when nobody wants it."""
+    def accept(self, response: Any, size: int = 0, *, is_last: bool = False, came: bytes | bytearray = b"") -> None:
+        """Take one output of the runner, of ``size`` bytes: ``came``, where it ``passes``. Dropped when nobody
+        wants it. ``is_last``: ``finish`` and ``tell_now`` follow at once."""
         if self.is_open:
             if self.tells_code:
                 self.code = take_mark(response) or self.code
+            self.came_back = came
             self._chunks.append(response, size)
-            self._tell_reader()
+            if not is_last:
+                self._tell_reader()
             for step in self.steps:
                 step.answer(self)
 
@@ -208,11 +226,17 @@ class Work:
         """Keep its next output back for so long, beside what it is delayed already."""
         self._late += seconds
 
-    def finish(self) -> None:
-        """The runner is through with it: no more outputs."""
+    def finish(self, *, tells: bool = True) -> None:
+        """The runner is through with it: no more outputs. Without ``tells``, ``tell_now`` follows at once."""
         if self.is_open:
             self._move(State.DONE)
-            self._tell_reader()
+            if tells:
+                self._tell_reader()
+
+    def tell_now(self) -> None:
+        """Let its client have what came last, before anything else is done."""
+        if self._reader is not None:
+            self._reader.wake_now()
 
     def fail(self, error: CallerError | TransportError) -> None:
         """Fail work that cannot be completed; outputs that already came are still delivered, then ``error``."""
@@ -252,7 +276,7 @@ class Work:
                 return output
             if not self.is_open:
                 break
-            self._reader = asyncio.get_running_loop().create_future()
+            self._reader = PromptFuture()
             await self._reader
         if self._error is not None:
             raise self._error
@@ -264,8 +288,8 @@ class Work:
             yield output
 
     def _tell_reader(self) -> None:
-        if self._reader is not None and not self._reader.done():
-            self._reader.set_result(None)
+        if self._reader is not None:
+            self._reader.wake_soon()
 
     def _tell_writer(self) -> None:
         if self._chunk_taken is not None:

@@ -4,6 +4,7 @@ them."""
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Sequence
 from typing import Any
 
 from clarifai_grpc.grpc.api.resources_pb2 import ComputeInfo, Runner
@@ -14,12 +15,22 @@ from clarifai_emulator.errors import CallerError, NoRoom
 from clarifai_emulator.events import EventBus
 from clarifai_emulator.logbook import LogBook, LogSource, log_source
 from clarifai_emulator.messages.address import ModelAddress
-from clarifai_emulator.models.load_failures import way_out
 from clarifai_emulator.models.versions import build_failed
 from clarifai_emulator.nodepools.fleet import Fleet, ReplicaRecord, Target
 from clarifai_emulator.nodepools.ways_out import ways_out
 
 _SOURCES_KEPT = 1_000
+
+
+def cannot_be_seen_to(deployment_id: str, reason: str) -> CallerError:
+    """The error of requests that waited for a deployment when the emulator failed over it."""
+    return CallerError(
+        StatusCode.INTERNAL_UNCATEGORIZED,
+        f"The emulator failed while it saw to the replicas of deployment '{deployment_id}': {reason}.",
+        hint="This is a bug of the emulator, or versions of its packages do not fit each other: its log has the "
+        "trace, and `clarifai-emulator status` lists it. The next request lets it be tried again.",
+        description="Internal error",
+    )
 
 
 class Reporter:
@@ -108,7 +119,7 @@ def keeps_failing(fleet: Fleet, why: str) -> CallerError:
         StatusCode.MODEL_DEPLOYMENT_FAILED,
         f"{fleet.target.sentence_name} has no replica: {fleet.failures} starts in a row failed, the last "
         f"because {why}.\n{fleet.last_failure}\n",
-        hint=way_out(fleet.last_failure, _code_of(fleet.target))
+        hint=_way_out(fleet.last_failure, _code_of(fleet.target))
         or "Mend the model and deploy it again; `clarifai-emulator logs` has everything it printed.",
         row="dispatch.load-fails",
     )
@@ -144,6 +155,20 @@ def holds_the_accelerators(target: Target, reason: str) -> CallerError:
         f"{reason.rstrip('.')}.",
         hint="End what serves first: `clarifai-emulator deploy DIR --stop-first`; requests wait meanwhile.",
     )
+
+
+def has_ports(ports: Sequence[int]) -> str:
+    """Say which ports are taken, after their owner."""
+    names = ", ".join(map(str, sorted(set(ports))))
+    many = "s" if len(set(ports)) > 1 else ""
+    return f"listens at port{many} {names} of this machine, which the new one's may want"
+
+
+def _way_out(failure: str, code: str) -> str:
+    # What is known of failures is read when a model fails.
+    from clarifai_emulator.models.load_failures import way_out
+
+    return way_out(failure, code)
 
 
 def no_code(target: Target) -> CallerError:

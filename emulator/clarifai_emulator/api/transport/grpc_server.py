@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import aclosing
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 from google.protobuf.message import DecodeError
 
+from clarifai_emulator.api.access.auth import NOBODY, Caller
 from clarifai_emulator.api.call import ApiCall, Handler
 from clarifai_emulator.api.chain import RequestChain
 from clarifai_emulator.api.rpc import SERVICE, Rpc, rpc_table
@@ -16,6 +18,14 @@ from clarifai_emulator.api.transport.grpc_stream import GrpcStream
 from clarifai_emulator.api.transport.http2 import Serve
 from clarifai_emulator.api.transport.upload_parts import upload_messages
 from clarifai_emulator.errors import CallerError, TransportError
+from clarifai_emulator.messages.outline import outline
+
+# A request of this size is read in outline only, and handed to its replica as it came.
+_LARGE = 256 * 1024
+
+# How many messages of a stream are read before other requests have their turn.
+_MESSAGES_AT_ONCE = 64
+_PREFIX = f"/{SERVICE}/"
 
 
 class ApiHandlers:
@@ -23,17 +33,21 @@ class ApiHandlers:
 
     def __init__(self, handlers: Mapping[str, Handler], chain: RequestChain) -> None:
         table = rpc_table()
-        unknown = sorted(set(handlers) - set(table))
+        unknown = sorted(name for name in handlers if name not in table)
         if unknown:
             raise ValueError(f"handlers for RPCs that the platform does not have: {', '.join(unknown)}")
         self._chain = chain
-        self._methods = {table[name].path: self._method(table[name], handlers[name]) for name in handlers}
+        self._handlers = handlers
+        self._methods: dict[str, Serve] = {}  # those that were asked for, by their paths
 
     def find(self, path: str) -> Serve | None:
         """Find what serves a method's path; None for another service's."""
         method = self._methods.get(path)
-        if method is None and path.startswith(f"/{SERVICE}/"):
-            return self._unimplemented(path.rpartition("/")[2])
+        if method is None and path.startswith(_PREFIX):
+            name = path.removeprefix(_PREFIX)
+            if name not in self._handlers:
+                return self._unimplemented(name)
+            method = self._methods[path] = self._method(rpc_table()[name], self._handlers[name])
         return method
 
     def _method(self, rpc: Rpc, handler: Any) -> Serve:
@@ -43,17 +57,36 @@ class ApiHandlers:
         parse = _reader(rpc)
 
         async def serve(stream: GrpcStream) -> None:
-            data = await stream.read()
+            caller = self._chain.caller(rpc, stream.metadata, stream.peer)
+            if caller is None and not self._chain.has_interceptors:
+                call = self._begin(rpc, stream, is_heard=False)
+                response = await self._chain.unary(call, _never, None)
+                await stream.write_last(response.SerializeToString())
+                return
+            data = await stream.read_only()
             if data is None:
-                raise TransportError("UNIMPLEMENTED", f"{rpc.name} takes one request; none came.")
-            request = parse(data)
+                raise _none_came(rpc)
+            takes_bytes = rpc.name == "PostModelOutputs" and self._chain.passes_bytes
+            read = outline(rpc.request_type, data) if takes_bytes and len(data) >= _LARGE else None
+            request = parse(data) if read is None else read
             is_readable = not isinstance(request, Unreadable)
-            call = self._begin(rpc, stream, is_heard=is_readable)
+            call = self._begin(rpc, stream, is_heard=is_readable, caller=caller or NOBODY)
             call.came = request, data
+            call.is_outline, call.takes_bytes = read is not None, takes_bytes
             response = await self._chain.unary(call, handler if is_readable else _refuse, request)
-            await stream.write_last(response.SerializeToString())
+            await stream.write_last(*self._pieces(call, response))
 
         return serve
+
+    def _pieces(self, call: ApiCall, response: Any) -> tuple[bytes | bytearray, ...]:
+        """Return an answer as it is sent: a large one of a model in the bytes in which it came, and after them what
+        its status has become. Parts of a message may follow each other in protobuf."""
+        message, data = call.came_back
+        if message is not response or not data:
+            return (response.SerializeToString(),)
+        said = response.status
+        status = type(said)(code=said.code, description=said.description, details=said.details, req_id=said.req_id)
+        return data, type(response)(status=status).SerializeToString()
 
     def _serve_stream(self, rpc: Rpc, handler: Any) -> Serve:
         parse = _reader(rpc)
@@ -62,6 +95,8 @@ class ApiHandlers:
         async def serve(stream: GrpcStream) -> None:
             call = self._begin(rpc, stream)
             requests = _readable(read(stream, parse))
+            if not rpc.client_streaming:
+                requests = _one(rpc, requests)
             async with aclosing(self._chain.stream(call, handler, requests)) as responses:
                 first = True
                 async for response in responses:
@@ -72,9 +107,14 @@ class ApiHandlers:
 
         return serve
 
-    def _begin(self, rpc: Rpc, stream: GrpcStream, *, is_heard: bool = True) -> ApiCall:
+    def _begin(self, rpc: Rpc, stream: GrpcStream, *, is_heard: bool = True, caller: Caller = NOBODY) -> ApiCall:
         call = self._chain.begin(
-            rpc, stream.metadata, peer=stream.peer, seconds_left=stream.seconds_left, is_heard=is_heard
+            rpc,
+            stream.metadata,
+            peer=stream.peer,
+            seconds_left=stream.seconds_left,
+            is_heard=is_heard,
+            caller=caller,
         )
         stream.trailers = call.trailers
         return call
@@ -101,8 +141,24 @@ class ApiHandlers:
 
 
 async def _messages(stream: GrpcStream, parse: Callable[[bytes], Any]) -> AsyncIterator[Any]:
+    number = 0
     while (data := await stream.read()) is not None:
         yield parse(data)
+        number += 1
+        if number % _MESSAGES_AT_ONCE == 0:
+            await asyncio.sleep(0)
+
+
+async def _one(rpc: Rpc, requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
+    """Give the one request of a stream of answers. Raises ``TransportError`` where none comes."""
+    async for request in requests:
+        yield request
+        return
+    raise _none_came(rpc)
+
+
+def _none_came(rpc: Rpc) -> TransportError:
+    return TransportError("UNIMPLEMENTED", f"{rpc.name} takes one request; none came.")
 
 
 async def _readable(requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
@@ -135,6 +191,10 @@ def _reader(rpc: Rpc) -> Callable[[bytes], Any]:
             return Unreadable(rpc, error)
 
     return read
+
+
+def _never(_call: ApiCall, _request: Any) -> Any:
+    raise AssertionError("a request whose credential is no good has come to its handler")
 
 
 def _refuse(_call: ApiCall, request: Unreadable) -> Any:

@@ -22,7 +22,7 @@ from clarifai_emulator.dispatch.lane import LaneKey
 from clarifai_emulator.dispatch.work import UNARY_UNARY, Work
 from clarifai_emulator.errors import ModelError
 from clarifai_emulator.events import EventBus
-from clarifai_emulator.models.directory import ModelSource
+from clarifai_emulator.models.version_source import ModelSource
 from grpc_port import grpc_port
 from resource_api import StillClock
 
@@ -79,7 +79,7 @@ async def control_plane() -> AsyncIterator[tuple[str, Dispatcher, EventBus]]:
     events = EventBus(StillClock())
     dispatcher = Dispatcher(events=events, clock=StillClock(), queue_size=5)
     link = dispatcher.add_runner((*POOL, "runner"), dispatcher.lane(LaneKey("ada", "deploy-hello", "v1")))
-    items = RunnerItems(dispatcher, lambda metadata, first, peer: Admission(link, "r1"))
+    items = RunnerItems(dispatcher, lambda *_: Admission(link, "r1"), lambda *_: 0)
     async with grpc_port(items.find) as address:
         yield f"http://{address}", dispatcher, events
 

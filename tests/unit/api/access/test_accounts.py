@@ -8,14 +8,9 @@ from textwrap import dedent
 import pytest
 from clarifai_grpc.grpc.api.resources_pb2 import Visibility
 
-from clarifai_emulator.api.access.accounts import (
-    Accounts,
-    load_accounts,
-    merged,
-    permission_warning,
-    security_warnings,
-)
+from clarifai_emulator.api.access.accounts import Accounts, merged, permission_warning, security_warnings
 from clarifai_emulator.api.access.auth import Caller
+from clarifai_emulator.api.access.pats_file import load_accounts
 from clarifai_emulator.config import EmulatorConfig
 from clarifai_emulator.errors import ConfigError
 
