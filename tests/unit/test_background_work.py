@@ -477,7 +477,13 @@ async def test_a_client_s_messages_to_a_runner(told: PartFailures) -> None:
     )
     first = PostRunnerItemOutputsRequest(runner_id="runner").SerializeToString()
     stream: Any = SimpleNamespace(
-        metadata={}, closed=False, take_up_to=nobody_waits, begin=nobody_waits, flush=lambda: None, write=accept
+        metadata={},
+        peer=NO_PEER,
+        closed=False,
+        take_up_to=nobody_waits,
+        begin=nobody_waits,
+        flush=lambda: None,
+        write=accept,
     )
     messages = iter([first])
     never = asyncio.Event()

@@ -51,7 +51,7 @@ Refusal = Callable[[Mapping[str, str], Peer], int]
 
 
 class RunnerItems:
-    """Serves the streams of every runner that ``admit(metadata, first message)`` lets in. ``refusal(metadata)`` is
+    """Serves the streams of every runner that ``admit(metadata, first message, peer)`` lets in. ``refusal(metadata, peer)`` is
     the status of a credential that is no good, of which no message is taken; 0 of any other."""
 
     def __init__(self, dispatcher: Dispatcher, admit: Admit, refusal: Refusal) -> None:

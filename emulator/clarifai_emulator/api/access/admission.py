@@ -52,7 +52,7 @@ class Admissions:
         self._deleted = dict[Key, None]()
         store.watch(self._store_changed)
 
-    def admit_replica(self, metadata: Mapping[str, str], first: Any, _peer: Peer) -> Admission | int:
+    def admit_replica(self, metadata: Mapping[str, str], first: Any, _peer: Peer = NO_PEER) -> Admission | int:
         """The replica whose credential this is; else the status to refuse it with."""
         credential = self._dispatcher.credential(token_of(metadata))
         if credential is None or credential.runner[3] != first.runner_id.removeprefix(CONTROL_PREFIX):
@@ -67,7 +67,7 @@ class Admissions:
         is_replica = self._dispatcher.credential(token_of(metadata)) is not None
         return 0 if is_replica else StatusCode.RUNNER_PERMISSION_DENIED
 
-    def refuse_anyone(self, metadata: Mapping[str, str], peer: Peer) -> int:
+    def refuse_anyone(self, metadata: Mapping[str, str], peer: Peer = NO_PEER) -> int:
         """Return the status with which a credential is refused that is no replica's and no user's; 0 for others."""
         if not self.refuse_replica(metadata):
             return 0
@@ -77,7 +77,7 @@ class Admissions:
             return error.code
         return 0
 
-    def admit_anyone(self, metadata: Mapping[str, str], first: Any, peer: Peer) -> Admission | int:
+    def admit_anyone(self, metadata: Mapping[str, str], first: Any, peer: Peer = NO_PEER) -> Admission | int:
         """A replica, or a runner that belongs to the user whose token this is, or to an organisation it is in."""
         if self._dispatcher.credential(token_of(metadata)) is not None:
             return self.admit_replica(metadata, first, peer)

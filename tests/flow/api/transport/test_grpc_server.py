@@ -135,7 +135,7 @@ async def test_metadata_and_deadline_reach_the_call(scene: Scene) -> None:
     assert with_deadline.seconds_left is not None
     assert 50 < with_deadline.seconds_left < 61  # gRPC rounds a deadline up a little
     assert without.seconds_left is None
-    assert with_deadline.peer.startswith("ipv4:127.0.0.1:")
+    assert str(with_deadline.peer).startswith("ipv4:127.0.0.1:")
 
 
 async def test_bytes_that_are_no_request_are_refused_by_name(scene: Scene) -> None:
