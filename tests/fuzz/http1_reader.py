@@ -157,3 +157,15 @@ def seeds() -> Iterator[bytes]:
         b"GET / HTTP/1.1\r\nhost: a\r\n folded: b\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n",
     ):
         yield b"\x28" + said
+
+
+def words() -> list[str]:
+    """Return what heads of requests are made of."""
+    heads = (
+        "transfer-encoding: chunked", "content-length: 0", "connection: close", "expect: 100-continue", "upgrade: h2c",
+        "host: localhost", "authorization: Key any", "content-encoding: gzip", "origin: http://localhost",
+        "content-type: application/grpc-web-text",
+    )  # fmt: skip
+    paths = ("/v2/models", "/v2/ext/openai/v1/models", "/clarifai.api.V2/GetModel")
+    methods = ("GET ", "POST ", "HEAD ", "OPTIONS ")
+    return [*(f"{head}\r\n" for head in heads), *paths, *methods, " HTTP/1.1\r\n", "\r\n\r\n", "0\r\n\r\n"]

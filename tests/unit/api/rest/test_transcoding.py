@@ -173,6 +173,10 @@ def test_of_many_fields_that_do_not_exist_only_the_first_are_looked_at() -> None
             {"inputs": [{"data": {"int_value": 1.5}}]},
             "inputs[0].data.int_value must be a whole number, got a number",
         ),
+        (
+            {"model": {"visibility": {"gettable": {}}}},
+            "gettable must be a number or one of UNKNOWN_VISIBILITY, PRIVATE, ORG, PUBLIC, got an object",
+        ),
         ({"inputs": [{"data": {"float_value": []}}]}, "inputs[0].data.float_value must be a number, got an array"),
         (
             {"inputs": [{"data": {"bytes_value": 3}}]},
