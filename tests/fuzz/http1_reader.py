@@ -162,7 +162,7 @@ def seeds() -> Iterator[bytes]:
 def words() -> list[str]:
     """Return what heads of requests are made of."""
     heads = (
-        "transfer-encoding: chunked", "content-length: 0", "connection: close", "expect: 100-continue", "upgrade: h2c",
+        "transfer-encoding: chunked", "content-length: 0", "connection: close", "upgrade: h2c",
         "host: localhost", "authorization: Key any", "content-encoding: gzip", "origin: http://localhost",
         "content-type: application/grpc-web-text",
     )  # fmt: skip

@@ -1,0 +1,11 @@
+"""Lists every attack, in the order in which they are made."""
+
+from __future__ import annotations
+
+from attack import http2_attacks
+from attack.measured import ATTACKS
+
+# Imported for what they put into the table.
+MODULES = (http2_attacks,)
+
+__all__ = ["ATTACKS", "MODULES"]
