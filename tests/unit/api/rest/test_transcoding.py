@@ -125,6 +125,7 @@ def test_an_answer_has_snake_case_numeric_enums_and_the_empty_fields_of_the_plat
         (b'{"model_id": 1e400}', "is no JSON: the number 1e400 is too large."),
         (b'{"page": ' + b"9" * 5000 + b"}", "is no JSON: a number has 5000 digits; 400 are the most."),
         (b'{"model_id": "a", "model_id": "b"}', "is no JSON: the name 'model_id' stands twice in one object."),
+        (b'{"a\\ud83d": 1}', r"is no JSON: the name 'a\ud83d' is no text."),
         (b"[]", "The body of PostModelOutputs must be a JSON object, got an array."),
         (b"3", "must be a JSON object, got a number."),
         (b"null", "must be a JSON object, got null."),
