@@ -19,8 +19,9 @@ from clarifai_emulator.events import EventBus
 from clarifai_emulator.machine.accelerators import Accelerator
 from clarifai_emulator.machine.machine import Machine
 from clarifai_emulator.machine.pools import Pools
-from clarifai_emulator.models.directory import ModelDirectory, ModelSource
+from clarifai_emulator.models.directory import ModelDirectory
 from clarifai_emulator.models.progress import Progress
+from clarifai_emulator.models.version_source import ModelSource
 from clarifai_emulator.models.written import WrittenFiles
 from clarifai_emulator.nodepools.capacity import Capacity
 from clarifai_emulator.nodepools.fleet import Fleet, ReplicaRecord

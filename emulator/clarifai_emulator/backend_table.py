@@ -45,13 +45,17 @@ class BackendRow:
     abilities: Abilities
     factory: str | Callable[[Any], Any]
 
-    def make(self, surroundings: object) -> Any:
-        """Make the backend."""
+    def load(self) -> Callable[[Any], Any]:
+        """Import the factory."""
         factory = self.factory
         if isinstance(factory, str):
             module, _, function = factory.partition(":")
             factory = getattr(importlib.import_module(module), function)
-        return factory(surroundings)
+        return factory
+
+    def make(self, surroundings: object) -> Any:
+        """Make the backend."""
+        return self.load()(surroundings)
 
 
 _ROWS = (

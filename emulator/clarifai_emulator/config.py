@@ -17,6 +17,17 @@ from clarifai_emulator.errors import ConfigError
 DEFAULT_PORT = 7878
 DEFAULT_HOLD_SECONDS = 120.0
 MEBIBYTE = 1024 * 1024
+# What the platform sets for a replica (``nodepools/launch_spec.py``).
+SET_FOR_REPLICAS = (
+    "CLARIFAI_API_BASE",
+    "CLARIFAI_COMPUTE_CLUSTER_ID",
+    "CLARIFAI_NODEPOOL_ID",
+    "CLARIFAI_PAT",
+    "CLARIFAI_RUNNER_ID",
+    "CLARIFAI_RUNNER_REPLICA_ID",
+    "CLARIFAI_USER_ID",
+)
+_VARIABLE = re.compile(r"[A-Za-z_*][A-Za-z0-9_*]*")
 _HOST_NAME = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*", re.IGNORECASE)
 _ORIGIN = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://[^/\s]+/?")
 
@@ -118,8 +129,9 @@ class EmulatorConfig:
     ``debug``: let an editor's debugger attach to every deployment, at this port and those after it (0: any free
     ones); ``debug_wait``: replicas load their model once one has.
     ``start_method``: ``fork`` from a warm parent, ``spawn`` a process per replica, or ``auto``.
-    ``environ`` gives the environment that models, the builds of their environments and the client of the container
-    engine inherit, asked for each time.
+    ``environ`` gives the environment that the builds of models' environments and the client of the container engine
+    have, asked for each time. Replicas get a part of it (``backends/process/replica_environ.py``), and what ``env``
+    names: ``NAME`` of it, ``AWS_*`` for all that begin so, or ``NAME=VALUE``.
     """
 
     host: str = "127.0.0.1"
@@ -153,6 +165,7 @@ class EmulatorConfig:
     cache_dir: Path = field(default_factory=default_cache_dir)
     run_dir: Path | None = None
     environ: Callable[[], Mapping[str, str]] = field(default=own_environ, repr=False)
+    env: tuple[str, ...] = field(default=(), repr=False)
 
     def __post_init__(self) -> None:
         problems = self._problems()
@@ -207,11 +220,20 @@ class EmulatorConfig:
         if self.contract not in ("record", "strict", "off"):
             yield f"contract must be 'record', 'strict' or 'off', got {self.contract!r}"
         yield from self.docker.problems()
+        yield from self._env_problems()
         yield from self.behaviour.problems()
         if self.durability not in DURABILITIES:
             yield f"durability must be {' or '.join(DURABILITIES)}, got {self.durability!r}"
         if self.runner not in ("genuine", "lean"):
             yield f"runner must be 'lean' or 'genuine', got {self.runner!r}"
+
+    def _env_problems(self) -> Iterator[str]:
+        for each in self.env:
+            name, equals, _ = each.partition("=")
+            if name in SET_FOR_REPLICAS:
+                yield f"env must not name {name}: the emulator sets it for each replica"
+            elif not _VARIABLE.fullmatch(name) or (equals and "*" in name):
+                yield f"env must hold names like OPENAI_API_KEY or AWS_*, or NAME=VALUE, got {name!r}"
 
     @property
     def is_loopback(self) -> bool:

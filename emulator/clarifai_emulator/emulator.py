@@ -3,7 +3,8 @@
     async with Emulator(EmulatorConfig(port=0)) as emulator:
         await emulator.deployer.deploy(DeployRequest(path=Path("my-model")), print)
 
-    nodepools (replicas, routing) ─► resources ─► deploying (deployer, dev loop, uploads, topology) ─► API
+    nodepools (replicas, routing) ─► resources ─► API
+                                         └─► deploying (deployer, dev loop, uploads, topology), once it is asked for
 
 Each half is given all it needs when it is made. ``thread.EmulatorThread`` is the same for code without an event
 loop.
@@ -11,6 +12,7 @@ loop.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 import os
@@ -25,18 +27,15 @@ from clarifai_emulator.api.access.issued_keys import IssuedKeys
 from clarifai_emulator.api.call import Interceptor, Step
 from clarifai_emulator.api.platform_api import ApiParts, PlatformApi
 from clarifai_emulator.api.transport.mounts import Mount
+from clarifai_emulator.backend_table import BACKENDS
 from clarifai_emulator.backends.backend import Surroundings
-from clarifai_emulator.backends.debugging.breakpoints import while_held
+from clarifai_emulator.backends.debugging.prompt_holds import while_held
 from clarifai_emulator.backends.made import Backends
 from clarifai_emulator.backends.process.parent import Parent
 from clarifai_emulator.catalogue import Catalogue, local_instance_type
 from clarifai_emulator.clock import Clock, PausableClock, SystemClock
 from clarifai_emulator.config import EmulatorConfig
-from clarifai_emulator.deploy.deployer import Deployer, DeployerParts
-from clarifai_emulator.deploy.provision import Provisioner
-from clarifai_emulator.deploy.topology_edits import TopologyEdits, TopologyOutcome
-from clarifai_emulator.deploy.undeployer import Undeployer
-from clarifai_emulator.deploy.upload_builds import UploadBuilds
+from clarifai_emulator.deploy.first_compute import FirstCompute
 from clarifai_emulator.dispatch.dispatcher import Dispatcher, is_replica_token
 from clarifai_emulator.events import EventBus
 from clarifai_emulator.faults import Faults
@@ -46,27 +45,32 @@ from clarifai_emulator.machine.inventory import take_inventory
 from clarifai_emulator.machine.machine import Machine, measure_machine
 from clarifai_emulator.machine.pools import Pools
 from clarifai_emulator.models.artifact_files import ArtifactFiles
-from clarifai_emulator.models.directory import ModelSource
 from clarifai_emulator.models.sent import SentDirectories
 from clarifai_emulator.models.uploaded import UploadedFiles
+from clarifai_emulator.models.version_source import ModelSource
 from clarifai_emulator.models.written import WrittenFiles, are_the_models_own
 from clarifai_emulator.nodepools.capacity import Capacity
 from clarifai_emulator.nodepools.launch_spec import Addresses
 from clarifai_emulator.nodepools.nodepools import NodepoolParts, Nodepools
 from clarifai_emulator.nodepools.replicas import Replicas
 from clarifai_emulator.nodepools.supervisor import Supervisor
-from clarifai_emulator.reload.reloader import Reloader
 from clarifai_emulator.reset import Resetter, Scope
 from clarifai_emulator.resources.kind_table import ROWS
 from clarifai_emulator.resources.resource import Resources
 from clarifai_emulator.resources.rows import Record
 from clarifai_emulator.routing import Ask, Decision
 from clarifai_emulator.routing.decision import ModelKey
-from clarifai_emulator.store import Kind, Store
+from clarifai_emulator.store import Key, Kind, Store
 
 if TYPE_CHECKING:
     from clarifai_emulator.backends.docker.engine import Meeting
+    from clarifai_emulator.deploy.deployer import Deployer
+    from clarifai_emulator.deploy.provision import Provisioner
+    from clarifai_emulator.deploy.topology_edits import TopologyOutcome
     from clarifai_emulator.deploy.topology_kept import KeptTopology
+    from clarifai_emulator.deploy.undeployer import Undeployer
+    from clarifai_emulator.deploy_half import Deploying
+    from clarifai_emulator.reload.reloader import Reloader
     from clarifai_emulator.state.kept_state import KeptState
 
 log = logging.getLogger(__name__)
@@ -101,9 +105,9 @@ class Emulator:
         self.accounts = accounts_of(self.config)
         self.faults = Faults(events=self.events, user_id=self.config.user_id)
         self._written = WrittenFiles(self._note_written)
-        hosted: set[ModelKey] = set()
+        self._hosted: set[ModelKey] = set()
         self.backends = Backends(self._surroundings(machine, parent))
-        self.nodepools = self._nodepools(hosted)
+        self.nodepools = self._nodepools()
         self.accelerators = self.nodepools.pools.of(machine)
         self.resources = Resources(
             store=self.store,
@@ -114,16 +118,23 @@ class Emulator:
             rows=rows,
             behaviour=self.config.behaviour,
         )
-        self._make_deploying()
-        self._make_provisioning(hosted)
+        self.first_compute = FirstCompute(self.resources, self.catalogue)
+        data_dir = self.config.data_dir
+        self._uploaded = UploadedFiles(data_dir and data_dir / "uploaded-versions")
+        self._artifacts = ArtifactFiles(data_dir and data_dir / "artifacts")
+        self._artifacts.follow(self.store)
+        self.sent = SentDirectories(
+            data_dir and data_dir / "sent-directories", max_bytes=self.config.max_upload_bytes
+        )
+        self._deploying: Deploying | None = None
         self._resetter = Resetter(
             faults=self.faults,
-            uploads=self._uploads,
+            deploying=lambda: self._deploying,
+            uploaded=self._uploaded,
             artifacts=self._artifacts,
-            reloader=self.reloader,
             nodepools=self.nodepools,
             store=self.store,
-            provisioner=self.provisioner,
+            hosted=self._hosted,
             logbook=self.logbook,
             events=self.events,
         )
@@ -144,7 +155,7 @@ class Emulator:
             parent=parent,
         )
 
-    def _nodepools(self, hosted: set[ModelKey]) -> Nodepools:
+    def _nodepools(self) -> Nodepools:
         return Nodepools(
             NodepoolParts(
                 config=self.config,
@@ -158,77 +169,35 @@ class Emulator:
                 can_see=self.accounts.organisations.can_see,
                 pools=Pools(),
                 written=self._written,
-                hosted=hosted,
+                hosted=self._hosted,
                 hold=self.clock.held,
             )
         )
 
-    def _make_deploying(self) -> None:
-        """Make what brings the code of models into nodepools, and takes it out again."""
-        self.deployer = Deployer(
-            DeployerParts(
-                config=self.config,
-                resources=self.resources,
-                supervisor=self.supervisor,
-                catalogue=self.catalogue,
-                backends=self.backends,
-                events=self.events,
-                logbook=self.logbook,
-                clock=self.clock,
-                debuggers=self.nodepools.debuggers,
-                written=self._written,
-            )
-        )
-        self.reloader = Reloader(
-            store=self.store,
-            supervisor=self.supervisor,
-            deployer=self.deployer,
-            events=self.events,
-            logbook=self.logbook,
-            clock=self.clock,
-            written=self._written,
-        )
-        self.undeployer = Undeployer(
-            store=self.store,
-            resources=self.resources,
-            supervisor=self.supervisor,
-            forget=self.reloader.forget,
-            user_id=self.config.user_id,
-        )
-        self._uploads = UploadBuilds(
-            files=UploadedFiles(self.config.data_dir / "uploaded-versions" if self.config.data_dir else None),
-            resources=self.resources,
-            code=self.deployer.code,
-            needs=self.deployer.needs,
-            events=self.events,
-            is_run=self.supervisor.runs_version,
-        )
-        self._artifacts = ArtifactFiles(self.config.data_dir / "artifacts" if self.config.data_dir else None)
-        self.sent = SentDirectories(
-            self.config.data_dir / "sent-directories" if self.config.data_dir else None,
-            max_bytes=self.config.max_upload_bytes,
-        )
+    @property
+    def deploying(self) -> Deploying:
+        """Return what brings the code of models into nodepools, and takes it out again."""
+        if self._deploying is None:
+            # Imported when it is asked for: it is a third of all imports, and `up` listens without it.
+            from clarifai_emulator.deploy_half import Deploying, DeployingParts
 
-    def _make_provisioning(self, hosted: set[ModelKey]) -> None:
-        """Make what creates the resources that an account begins with, and those that topology files name."""
-        self.provisioner = Provisioner(
-            user_id=self.config.user_id,
-            store=self.store,
-            resources=self.resources,
-            catalogue=self.catalogue,
-            deployer=self.deployer,
-            cache_dir=self.config.cache_dir,
-            hosted=hosted,
-        )
-        self._topology = TopologyEdits(
-            provisioner=self.provisioner,
-            resources=self.resources,
-            deployer=self.deployer,
-            store=self.store,
-            faults=self.faults,
-            events=self.events,
-            is_kept=self.config.data_dir is not None,
-        )
+            self._deploying = Deploying(
+                DeployingParts(
+                    config=self.config,
+                    resources=self.resources,
+                    nodepools=self.nodepools,
+                    backends=self.backends,
+                    catalogue=self.catalogue,
+                    events=self.events,
+                    logbook=self.logbook,
+                    clock=self.clock,
+                    faults=self.faults,
+                    written=self._written,
+                    uploaded=self._uploaded,
+                    hosted=self._hosted,
+                )
+            )
+        return self._deploying
 
     def _kept(self) -> tuple[KeptState, KeptTopology] | tuple[None, None]:
         """Return what keeps resources and topology files beyond this process, if a directory was given for that."""
@@ -270,8 +239,8 @@ class Emulator:
                 catalogue=self.catalogue,
                 faults=self.faults,
                 nodepools=self.nodepools,
-                uploaded=self._uploads.files,
-                start_build=self._uploads.start,
+                uploaded=self._uploaded,
+                start_build=self._start_build,
                 artifacts=self._artifacts,
                 commit=self._state.commit if self._state is not None else None,
                 keep_logs=self.keep_logs,
@@ -326,6 +295,26 @@ class Emulator:
         """Return the queues of the deployments."""
         return self.nodepools.dispatcher
 
+    @property
+    def deployer(self) -> Deployer:
+        """Return what deploys model directories."""
+        return self.deploying.deployer
+
+    @property
+    def undeployer(self) -> Undeployer:
+        """Return what takes deployments away."""
+        return self.deploying.undeployer
+
+    @property
+    def reloader(self) -> Reloader:
+        """Return the dev loop."""
+        return self.deploying.reloader
+
+    @property
+    def provisioner(self) -> Provisioner:
+        """Return what creates the resources that topology files name."""
+        return self.deploying.provisioner
+
     async def __aenter__(self) -> Emulator:
         await self.start()
         return self
@@ -341,13 +330,14 @@ class Emulator:
         self._holding.enter_context(while_held(self.clock.held))
         try:
             restored = self._restore()
-            await self._uploads.sweep()
+            await asyncio.to_thread(self._uploaded.sweep, list(self.store.keys(Kind.MODEL_VERSION)))
             self._artifacts.sweep(self.store.keys(Kind.ARTIFACT_VERSION))
             self.sent.sweep(
                 source.path for source in self.store.list(Kind.SOURCE) if isinstance(source, ModelSource)
             )
             await self.api.listen()
-            self.resume_builds()  # before replicas are started of what has to be built first
+            if restored:
+                self.resume_builds()  # before replicas are started of what has to be built first
             self.supervisor.start()
             await self._provision(restored=restored)
             self.commit()
@@ -360,17 +350,19 @@ class Emulator:
     async def warm_up(self) -> None:
         """Import the SDK for models of this Python environment now, so that the first deployment need not wait for
         it. Where that fails, the first deployment tries again, and says what is wrong."""
+        await asyncio.to_thread(BACKENDS[self.config.backend].load)
         await self.backends[self.config.backend].warm()
 
     async def stop(self) -> None:
         """End every replica, close every port, remove every temporary file. May be called twice."""
         self._holding.close()
         await self.api.close_public()
-        await self._uploads.stop()
+        if self._deploying is not None:
+            await self._deploying.uploads.stop()
         await self.nodepools.stop(grace=self.config.stop_seconds)
         await self.api.close()
         await self.backends.close()
-        self._uploads.files.close()
+        self._uploaded.close()
         self._artifacts.close()
         self.sent.close()
         if self._state is not None:
@@ -400,15 +392,15 @@ class Emulator:
 
     def resume_builds(self) -> None:
         """Go on with versions that another emulator left unbuilt: of a state that was restored or imported."""
-        self._uploads.resume()
+        self.deploying.uploads.resume()
 
     async def apply(self, *files: Path) -> None:
         """Create what these topology files name, on top of what is there. Raises ``ConfigError``."""
-        await self._topology.add(files, log.info)
+        await self.deploying.topology.add(files, log.info)
 
     async def reload_topology(self) -> TopologyOutcome:
         """Apply the changes in the topology files that the emulator was started with."""
-        outcome = await self._topology.edit(self.config.topology, log.info)
+        outcome = await self.deploying.topology.edit(self.config.topology, log.info)
         self.commit()
         self._keep_topology()
         return outcome
@@ -430,6 +422,9 @@ class Emulator:
     def _runner_url(self) -> str:
         return self.api.runner_url
 
+    def _start_build(self, version: Key) -> None:
+        self.deploying.uploads.start(version)
+
     def _note_written(self, directory: Path, files: Sequence[str]) -> None:
         said = are_the_models_own(files)
         self.events.emit("dev.ignored", directory=str(directory), files=list(files), message=f"{said}.")
@@ -442,12 +437,15 @@ class Emulator:
     async def _provision(self, *, restored: bool = False) -> None:
         for user in self.accounts.users:
             self.resources.add_user(user)
-        self.provisioner.provision()
-        self._topology.forget()
+        self.first_compute.provide_shared()
+        self.first_compute.provide_machine(self.config.user_id)
+        if self._deploying is not None:
+            self._deploying.topology.forget()
         if not self.config.topology:
             return
+        topology = self.deploying.topology
         if restored and self._kept_topology is not None:
-            outcome = await self._topology.resume(self.config.topology, self._kept_topology.load(), log.info)
+            outcome = await topology.resume(self.config.topology, self._kept_topology.load(), log.info)
             if outcome.state == "unchanged":
                 log.info(
                     "The topology is what was applied to the state in %s: nothing to do.", self.config.data_dir
@@ -456,13 +454,13 @@ class Emulator:
                 log.info("The topology differs from what was applied to the state: %s", outcome.message)
         else:
             self.faults.clear()  # whatever was added meanwhile
-            await self._topology.begin(self.config.topology, log.info)
+            await topology.begin(self.config.topology, log.info)
 
     def _keep_topology(self) -> None:
         """Note what the next start compares the files with: after the commit of what they made. Without files, what
         an earlier run noted stays."""
         if self._kept_topology is not None and self.config.topology:
-            self._kept_topology.save(self._topology.applied)
+            self._kept_topology.save(self.deploying.topology.applied)
 
 
 def _instance_type_of(machine: Machine) -> Any:

@@ -25,16 +25,16 @@ class Listeners(Generic[T]):
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self.subscribers: list[Callable[[T], object]] = []
+        self.subscribers: tuple[Callable[[T], object], ...] = ()
 
     def subscribe(self, subscriber: Callable[[T], object]) -> Callable[[], None]:
         """Call ``subscriber`` with each from now on, in the thread that tells; the returned function ends that."""
-        self.subscribers.append(subscriber)
+        self.subscribers = (*self.subscribers, subscriber)
         return lambda: self._drop(subscriber)
 
     def tell(self, item: T) -> None:
         """Call every subscriber. Never raises: one that fails is told no more."""
-        for subscriber in tuple(self.subscribers):
+        for subscriber in self.subscribers:
             try:
                 subscriber(item)
             except Exception:
@@ -42,8 +42,10 @@ class Listeners(Generic[T]):
                 log.exception("A subscriber to %s failed and is told no more: %r", self._name, subscriber)
 
     def _drop(self, subscriber: Callable[[T], object]) -> None:
-        if subscriber in self.subscribers:
-            self.subscribers.remove(subscriber)
+        left = list(self.subscribers)
+        if subscriber in left:
+            left.remove(subscriber)
+            self.subscribers = tuple(left)
 
 
 class Follower(Generic[T]):

@@ -8,16 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from clarifai_emulator.deploy.provision import Provisioner
-from clarifai_emulator.deploy.upload_builds import UploadBuilds
 from clarifai_emulator.events import EventBus
 from clarifai_emulator.faults import Faults
 from clarifai_emulator.logbook import LogBook
+from clarifai_emulator.messages.address import ModelKey
 from clarifai_emulator.models.artifact_files import ArtifactFiles
+from clarifai_emulator.models.uploaded import UploadedFiles
 from clarifai_emulator.nodepools.nodepools import Nodepools
-from clarifai_emulator.reload.reloader import Reloader
 from clarifai_emulator.store import Store
+
+if TYPE_CHECKING:
+    from clarifai_emulator.deploy_half import Deploying
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,15 +38,16 @@ class Scope:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resetter:
-    """Forgets what one emulator keeps."""
+    """Forgets what one emulator keeps. ``deploying``: what brings code into nodepools; None while nothing was ever
+    asked of it."""
 
     faults: Faults
-    uploads: UploadBuilds
+    deploying: Callable[[], Deploying | None]
+    uploaded: UploadedFiles
     artifacts: ArtifactFiles
-    reloader: Reloader
     nodepools: Nodepools
     store: Store
-    provisioner: Provisioner
+    hosted: set[ModelKey]
     logbook: LogBook
     events: EventBus
 
@@ -77,11 +81,14 @@ class Resetter:
 
     async def _forget_builds(self, scope: Scope) -> None:
         """End all builds. Those of one account end as their versions are deleted."""
-        if scope.owns is None:
-            await self.uploads.stop()
+        deploying = self.deploying()
+        if scope.owns is None and deploying is not None:
+            await deploying.uploads.stop()
 
     async def _forget_dev_loop(self, scope: Scope) -> None:
-        self.reloader.clear(scope.owns)
+        deploying = self.deploying()
+        if deploying is not None:
+            deploying.reloader.clear(scope.owns)
 
     async def _forget_resources(self, scope: Scope) -> None:
         """Forget the resources between the end of the replicas and that of their room. What runs for others goes
@@ -93,12 +100,14 @@ class Resetter:
             await self.nodepools.release(owns, forget=lambda: self.store.forget(owns))
 
     async def _forget_hosted(self, scope: Scope) -> None:
-        self.provisioner.forget_hosted(scope.owns)
+        """Take no model for one that Clarifai hosts any more."""
+        owns = scope.owns
+        self.hosted.difference_update([key for key in self.hosted if owns is None or owns(key[0])])
 
     async def _forget_files(self, scope: Scope) -> None:
         """Forget all uploaded files. Those of one account go with their versions, once nothing runs from them."""
         if scope.owns is None:
-            self.uploads.files.clear()
+            self.uploaded.clear()
             self.artifacts.clear()
 
     async def _forget_logs(self, scope: Scope) -> None:

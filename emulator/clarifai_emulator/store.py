@@ -40,7 +40,7 @@ class Kind(str):
     PIPELINE_RUN: ClassVar[Kind]  # user, app, pipeline, version, run
     PIPELINE_STEP: ClassVar[Kind]  # user, app, step
     PIPELINE_STEP_VERSION: ClassVar[Kind]  # user, app, step, version
-    SOURCE: ClassVar[Kind]  # user, app, model, version -> models.directory.ModelSource
+    SOURCE: ClassVar[Kind]  # user, app, model, version -> models.version_source.ModelSource
 
 
 Kind.USER = Kind("user")

@@ -35,7 +35,8 @@ def serving_of(config: pytest.Config) -> Serving:
             from clarifai_emulator.backends.process.parent import launch_early
 
             start_method = settings.up.get("start_method", "auto")
-            parent = launch_early(environment.url, start_method, environment.of_models())
+            wanted = settings.up.get("env", ())
+            parent = launch_early(environment.url, start_method, environment.of_models(), wanted)
         # This import takes about as long as the start of the parent, which goes on meanwhile.
         from pytest_clarifai_emulator.serving import joined, serving
 

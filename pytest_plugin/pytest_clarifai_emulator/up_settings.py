@@ -7,6 +7,7 @@ says something.
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,6 +52,9 @@ UP_SETTINGS = (
         "cors", "words", "origins whose pages may use the HTTP endpoints; localhost for any port of it, * for all"
     ),
     UpSetting("behaviour", "words", "NAME=VALUE: choose where the platform's way is unknown or hinders"),
+    UpSetting(
+        "env", "words", "NAME or NAME=VALUE: a variable that replicas get too; AWS_* means all that begin so"
+    ),
     UpSetting("accelerators", "text", "pretend to have these, for example simulated:2xNVIDIA-A10G"),
     UpSetting("docker_base_image", "text", "image that generated images begin with"),
     UpSetting("docker_build_args", "words", "NAME=VALUE for every image build"),
@@ -182,7 +186,7 @@ def _given(config: pytest.Config, each: UpSetting, environ: Mapping[str, str]) -
         return f"--{ini.replace('_', '-')}", on_command_line
     in_environment = variable_of(each.name, environ)
     if in_environment:
-        return each.variable, in_environment.split() if each.kind == "words" else in_environment
+        return each.variable, shlex.split(in_environment) if each.kind == "words" else in_environment
     return ini, config.getini(ini)
 
 

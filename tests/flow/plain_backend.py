@@ -13,8 +13,9 @@ from clarifai_emulator.backend_table import BACKENDS, Abilities, BackendRow
 from clarifai_emulator.backends.backend import Exit, ReplicaSpec, Surroundings
 from clarifai_emulator.backends.model_errors import unusable_model
 from clarifai_emulator.inside.inspect_main import read_signatures
-from clarifai_emulator.models.directory import ModelDirectory, ModelSource
+from clarifai_emulator.models.directory import ModelDirectory
 from clarifai_emulator.models.progress import Progress
+from clarifai_emulator.models.version_source import ModelSource
 
 
 class PlainReplica:

@@ -71,6 +71,10 @@ class EmulatorProcess:
         self.process.send_signal(number)
         self.process.wait(timeout=15)
 
+    def printed(self) -> str:
+        """Return what the process has printed so far."""
+        return self._log.read_text()
+
     def descendants(self) -> list[int]:
         """Return every process below it."""
         found, unseen = list[int](), [self.pid]

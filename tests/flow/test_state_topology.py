@@ -16,7 +16,7 @@ import pytest
 
 from clarifai_emulator.control.thread import EmulatorThread
 from clarifai_emulator.errors import ConfigError
-from clarifai_emulator.state.state_file import FILE
+from clarifai_emulator.state.state_schema import FILE
 from flow.driver import MODELS, Client, free_port, inference_request, running, text_of, wait_for, write_model
 from flow.processes import command, emulator_process
 
@@ -326,7 +326,11 @@ def test_a_state_of_an_earlier_release_is_read_and_everything_in_the_files_(plat
         versions = first.versions()
         first.patch("by-hand", autoscale_config={"min_replicas": 0, "max_replicas": 9})
     with sqlite3.connect(platform.state / FILE) as database:
-        database.execute("DROP TABLE notes")  # what earlier releases did not have
+        # Earlier releases had no notes, and no checksums.
+        database.executescript(
+            "DROP TABLE notes; ALTER TABLE resources DROP COLUMN checksum; "
+            "ALTER TABLE log_lines DROP COLUMN checksum; PRAGMA user_version = 1"
+        )
     database.close()
     with platform.run() as second:
         assert second.applied() == ["deployment by-hand: other autoscale_config"]

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from flow.driver import MODELS, inference_request, wait_for
 from flow.processes import EmulatorProcess, emulator_process, environment
 from flow.shown import Shown
 
@@ -53,3 +54,50 @@ def test_tables_fit_the_terminal(running: tuple[EmulatorProcess, Path], width: i
         assert lines
         assert all(len(line) <= width for line in lines), (words, lines)
     assert any("deploy-hello" in line for line in shown(width, folder, "status", *port))
+
+
+RUDE = """
+from clarifai.runners.models.model_class import ModelClass
+
+class Rude(ModelClass):
+    @ModelClass.method
+    def predict(self, text: str) -> str:
+        print("printed", text, flush=True)
+        return "answered " + text
+
+    @ModelClass.method
+    def fail(self, text: str) -> str:
+        raise RuntimeError("raised " + text)
+"""
+# Clears the screen, renames the window, and colours what follows.
+ESCAPES, SHOWN = "\x1b[2J\x1b]0;mine\x07\x1b[31m", r"\x1b[2J\x1b]0;mine\x07"
+
+
+def test_escapes_of_a_model_are_shown_on_a_terminal_and_not_obeyed(tmp_path: Path) -> None:
+    model = tmp_path / "rude"
+    (model / "1").mkdir(parents=True)
+    (model / "1" / "model.py").write_text(RUDE)
+    (model / "requirements.txt").write_text("clarifai\n")
+    (model / "config.yaml").write_text((MODELS / "hello" / "config.yaml").read_text().replace("hello", "rude"))
+    with emulator_process(tmp_path, str(model)) as emulator:
+        client = emulator.client()
+        client.call("PostModelOutputs", inference_request("rude", text=ESCAPES))
+        client.call("PostModelOutputs", inference_request("rude", "fail", text=ESCAPES))
+        port = ["--port", str(emulator.port)]
+
+        def said(*words: str) -> str:
+            return "\n".join(shown(100, tmp_path, *words, *port))
+
+        wait_for(lambda: "printed" in said("logs"))
+        for text, words in (
+            ("printed ", ["logs"]),
+            ("raised ", ["events", "--kind", "request.finished"]),
+            ("answered ", ["predict", "rude", f"text={ESCAPES}"]),
+        ):
+            output = said(*words)
+            assert text + SHOWN in output
+            assert "\x1b[2J" not in output
+            assert "\x07" not in output
+        logged = client.call("ListLogEntries", log_type="runner", user_app_id={"user_id": "me"}, per_page=1000)
+        assert f"printed {ESCAPES}" in [entry.message for entry in logged.log_entries]  # as it was printed
+        client.close()

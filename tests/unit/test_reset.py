@@ -28,7 +28,7 @@ from clarifai_emulator.dispatch.lane import LaneKey
 from clarifai_emulator.emulator import Emulator
 from clarifai_emulator.faults import Fault
 from clarifai_emulator.machine.accelerators import Discovery
-from clarifai_emulator.models.directory import ModelSource
+from clarifai_emulator.models.version_source import ModelSource
 from clarifai_emulator.nodepools.fleet import Fleet, Target
 from clarifai_emulator.resources.artifact_rows import ARTIFACT_VERSION
 from clarifai_emulator.resources.kind_table import ROWS
@@ -85,7 +85,7 @@ def put_project(emulator: Emulator, user: str) -> None:
 
 
 def put_upload(emulator: Emulator, user: str) -> None:
-    files = emulator._uploads.files
+    files = emulator._uploaded
     files.keep(files.incoming(), key_of("model_version", user))
     a_resource(VERSION).put(emulator, user)
 
@@ -99,8 +99,8 @@ def put_artifact(emulator: Emulator, user: str) -> None:
 def put_build(emulator: Emulator, user: str) -> None:
     key = key_of("model_version", user)
     a_resource(VERSION).put(emulator, user)
-    build = emulator._uploads._tasks[key] = asyncio.create_task(asyncio.Event().wait())  # type: ignore
-    build.add_done_callback(lambda _: emulator._uploads._tasks.pop(key, None))
+    build = emulator.deploying.uploads._tasks[key] = asyncio.create_task(asyncio.Event().wait())  # type: ignore
+    build.add_done_callback(lambda _: emulator.deploying.uploads._tasks.pop(key, None))
 
 
 KEPT = {
@@ -121,14 +121,16 @@ KEPT = {
     "debugger": Kept(put_debugger, lambda emulator, user: emulator.nodepools.debuggers.port((user, "d")) > 0),
     "dev loop": Kept(put_project, lambda emulator, user: Path(user) in emulator.reloader.projects),
     "hosted model": Kept(
-        lambda emulator, user: emulator.provisioner._hosted.add((user, "a", "m")),
-        lambda emulator, user: (user, "a", "m") in emulator.provisioner._hosted,
+        lambda emulator, user: emulator._hosted.add((user, "a", "m")),
+        lambda emulator, user: (user, "a", "m") in emulator._hosted,
     ),
-    "upload": Kept(put_upload, lambda emulator, user: emulator._uploads.files.has(key_of("model_version", user))),
+    "upload": Kept(put_upload, lambda emulator, user: emulator._uploaded.has(key_of("model_version", user))),
     "artifact's content": Kept(
         put_artifact, lambda emulator, user: emulator._artifacts.content(key_of("artifact_version", user)).exists()
     ),
-    "build": Kept(put_build, lambda emulator, user: key_of("model_version", user) in emulator._uploads._tasks),
+    "build": Kept(
+        put_build, lambda emulator, user: key_of("model_version", user) in emulator.deploying.uploads._tasks
+    ),
 }
 
 
@@ -136,7 +138,7 @@ KEPT = {
 def emulator() -> Iterator[Emulator]:
     emulator = Emulator(discovery=Discovery((), "a unit test has none"))
     yield emulator
-    emulator._uploads.files.close()
+    emulator._uploaded.close()
     emulator._artifacts.close()
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from clarifai_emulator.inside.withheld_main import MARK
+
 _FRAME = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+), in (?P<function>.+)')
 _ERROR = re.compile(r"[A-Za-z_][\w.]*(?:: .*)?$")
 _LIBRARIES = ("/site-packages/", "/dist-packages/", "/lib/python3", "<frozen ")
@@ -13,10 +15,11 @@ _LONGEST = 2000
 
 def failure_reason(status: Any) -> str:
     """The error that a failed status (the platform's ``Status``) is about: ``KeyError: 'nope'``, and beneath it the
-    line of the model that raised it, where the status has a traceback."""
+    line of the model that raised it, where the status has a traceback, and what the emulator says about it."""
     trace = "\n".join(status.stack_trace).splitlines()
     said = next(filter(None, (_error(trace), status.details, status.description)), "")
-    return "\n".join(filter(None, (said[:_LONGEST], _place(trace))))
+    added = [line for line in status.details[:_LONGEST].splitlines()[1:] if line.startswith(MARK)]
+    return "\n".join(filter(None, (said[:_LONGEST], _place(trace), *(each for each in added if each not in said))))
 
 
 def _error(trace: list[str]) -> str:

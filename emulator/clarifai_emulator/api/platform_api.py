@@ -18,17 +18,10 @@ from clarifai_emulator.api.access.admission import Admissions
 from clarifai_emulator.api.access.auth import Authenticator
 from clarifai_emulator.api.access.contained import contained, exposed
 from clarifai_emulator.api.call import Handler, Interceptor, Step
-from clarifai_emulator.api.call_text import CallTexts
 from clarifai_emulator.api.chain import RequestChain
 from clarifai_emulator.api.content_links import CONTENTS, ContentLinks
-from clarifai_emulator.api.handlers import instance_types as catalogue
-from clarifai_emulator.api.handlers import log_entries as logs
-from clarifai_emulator.api.handlers import resource_rpcs, uploads, users
-from clarifai_emulator.api.handlers.artifacts import Artifacts
-from clarifai_emulator.api.handlers.inference import Inference
-from clarifai_emulator.api.handlers.pipelines import Pipelines
-from clarifai_emulator.api.handlers.prediction_cache import PredictionCache
-from clarifai_emulator.api.handlers.told_models import ToldModels
+from clarifai_emulator.api.handlers import resource_rpcs, users
+from clarifai_emulator.api.handlers.handler_families import HandlerFamilies
 from clarifai_emulator.api.injection import Injector
 from clarifai_emulator.api.runner_items import RunnerItems
 from clarifai_emulator.api.sites import PlatformSites
@@ -40,7 +33,6 @@ from clarifai_emulator.api.transport.ports import Ports
 from clarifai_emulator.catalogue import Catalogue
 from clarifai_emulator.clock import Clock
 from clarifai_emulator.config import EmulatorConfig
-from clarifai_emulator.contracts.values.runtime import Watch
 from clarifai_emulator.events import EventBus
 from clarifai_emulator.faults import Faults
 from clarifai_emulator.logbook import LogBook
@@ -79,7 +71,7 @@ class ApiParts:
     faults: Faults
     nodepools: Nodepools
     uploaded: UploadedFiles
-    start_build: uploads.Build
+    start_build: Callable[[Key], None]
     artifacts: ArtifactFiles
     commit: Callable[[], None] | None
     keep_logs: Callable[[], None]
@@ -194,38 +186,73 @@ class PlatformApi:
         )
         return ApiHandlers(handlers, self._chain).find, http
 
-    def _all_handlers(self) -> dict[str, Handler]:
+    def _all_handlers(self) -> HandlerFamilies:
         """Return every RPC that the emulator has; the others answer UNIMPLEMENTED."""
-        parts = self._parts
-        resources, organisations = parts.resources, parts.accounts.organisations
-        served = resource_rpcs.handlers(resources)
-        artifacts = Artifacts(
-            resources=resources,
-            files=parts.artifacts,
+        served = resource_rpcs.handlers(self._parts.resources)
+        artifacts = ("PostArtifactVersionsUpload", "GetArtifactVersion", "ListArtifactVersions")
+        pipelines = ("PostPipelines", "PostPipelineVersionRuns", "PostPipelineStepVersionsUpload")
+        return HandlerFamilies(
+            (
+                (served, lambda: served),
+                (artifacts, partial(self._artifacts, served)),
+                (pipelines, partial(self._pipelines, served)),
+                (("PostModelVersionsUpload",), self._uploads),
+                (("ListCloudProviders", "ListCloudRegions", "ListInstanceTypes"), self._catalogue),
+                (("ListLogEntries", "StreamLogEntries", "PostLogEntries"), self._logs),
+                (("PostModelOutputs", "GenerateModelOutputs", "StreamModelOutputs"), self._inference),
+            )
+        )
+
+    def _artifacts(self, served: Mapping[str, Handler]) -> Mapping[str, Handler]:
+
+        from clarifai_emulator.api.handlers.artifacts import Artifacts
+
+        return Artifacts(
+            resources=self._parts.resources,
+            files=self._parts.artifacts,
             links=self._links,
             served=served,
-            max_bytes=parts.config.max_upload_bytes,
-        )
-        pipelines = Pipelines(
-            resources=resources,
-            logbook=parts.logbook,
-            keep_logs=parts.keep_logs,
-            served=served,
-            max_bytes=parts.config.max_upload_bytes,
-        )
-        return {
-            **served,
-            **artifacts.handlers(),
-            **pipelines.handlers(),
-            **uploads.handlers(
-                resources, parts.uploaded, parts.start_build, max_bytes=parts.config.max_upload_bytes
-            ),
-            **catalogue.handlers(parts.catalogue),
-            **logs.handlers(parts.logbook, organisations, parts.keep_logs),
-            **self._inference().handlers(),
-        }
+            max_bytes=self._parts.config.max_upload_bytes,
+        ).handlers()
 
-    def _inference(self) -> Inference:
+    def _pipelines(self, served: Mapping[str, Handler]) -> Mapping[str, Handler]:
+
+        from clarifai_emulator.api.handlers.pipelines import Pipelines
+
+        return Pipelines(
+            resources=self._parts.resources,
+            logbook=self._parts.logbook,
+            keep_logs=self._parts.keep_logs,
+            served=served,
+            max_bytes=self._parts.config.max_upload_bytes,
+        ).handlers()
+
+    def _uploads(self) -> Mapping[str, Handler]:
+        from clarifai_emulator.api.handlers import uploads
+
+        parts = self._parts
+        return uploads.handlers(
+            parts.resources, parts.uploaded, parts.start_build, max_bytes=parts.config.max_upload_bytes
+        )
+
+    def _catalogue(self) -> Mapping[str, Handler]:
+        from clarifai_emulator.api.handlers import instance_types
+
+        return instance_types.handlers(self._parts.catalogue)
+
+    def _logs(self) -> Mapping[str, Handler]:
+        from clarifai_emulator.api.handlers import log_entries
+
+        return log_entries.handlers(self._parts.logbook, self._parts.accounts.organisations, self._parts.keep_logs)
+
+    def _inference(self) -> Mapping[str, Handler]:
+
+        from clarifai_emulator.api.call_text import CallTexts
+        from clarifai_emulator.api.handlers.inference import Inference
+        from clarifai_emulator.api.handlers.prediction_cache import PredictionCache
+        from clarifai_emulator.api.handlers.told_models import ToldModels
+        from clarifai_emulator.contracts.values.runtime import Watch
+
         parts = self._parts
         return Inference(
             route=parts.nodepools.router.route,
@@ -241,7 +268,7 @@ class PlatformApi:
             text_of_call=CallTexts(parts.store).of,
             model_of=ToldModels(parts.store).of,
             cache=PredictionCache(parts.store.watch),
-        )
+        ).handlers()
 
     def _artifact_contents(self) -> Site:
         from clarifai_emulator.api.rest.artifact_contents import ArtifactContents

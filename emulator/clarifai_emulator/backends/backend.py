@@ -16,12 +16,13 @@ from clarifai_emulator.backends.process.parent import NOWHERE, Parent
 from clarifai_emulator.config import EmulatorConfig
 from clarifai_emulator.machine.devices import NO_DEVICES, Devices
 from clarifai_emulator.machine.machine import Machine
-from clarifai_emulator.models.directory import ModelDirectory, ModelSource
 from clarifai_emulator.models.progress import Progress
+from clarifai_emulator.models.version_source import ModelSource
 
 if TYPE_CHECKING:
     from clarifai_emulator.backends.docker.engine import Meeting
     from clarifai_emulator.dispatch.lean import LeanEnd
+    from clarifai_emulator.models.directory import ModelDirectory
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,6 +45,8 @@ class ImageViews:
 
     def as_written(self, text: str) -> str:
         """Return a text with the paths of views as the author of the model knows them."""
+        if _SCRATCH not in text:
+            return text
         for view, directory in self._directories.items():
             text = text.replace(f"{view}/", f"{directory}/")
         return text

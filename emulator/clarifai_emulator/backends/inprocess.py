@@ -30,9 +30,10 @@ from clarifai_emulator.inside import item_steps_main, lean_main, reload_main, sd
 from clarifai_emulator.inside.inspect_main import is_network_trouble, model_traceback, read_signatures
 from clarifai_emulator.inside.zygote_main import environ_with, import_sdk
 from clarifai_emulator.machine.machine import Machine
-from clarifai_emulator.models.directory import ModelDirectory, ModelSource
+from clarifai_emulator.models.directory import ModelDirectory
 from clarifai_emulator.models.environment import describe_environment, own_interpreter
 from clarifai_emulator.models.progress import Progress
+from clarifai_emulator.models.version_source import ModelSource
 
 # Importing is a matter of the whole process: one model at a time.
 _loading = threading.Lock()

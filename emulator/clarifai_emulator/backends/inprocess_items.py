@@ -124,7 +124,7 @@ class ThreadChannel:
         while self._outbox:
             kind, number, response = self._outbox.popleft()
             if kind in (OUTPUT, LAST):
-                self._replica.output(number, response, response.ByteSize())
+                self._replica.output(number, response, response.ByteSize(), is_last=kind == LAST)
             if kind in (LAST, DONE):
                 self._replica.done(number)
 

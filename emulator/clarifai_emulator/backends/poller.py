@@ -27,6 +27,12 @@ class Rounds:
         if self._timer is None:
             self._timer = self._loop.call_later(self._every, self._go)
 
+    def again_in(self, seconds: float) -> None:
+        """Look again after so many seconds already; for ``look``, which has left something."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = self._loop.call_later(seconds, self._go)
+
     def stop(self) -> None:
         """Look no more."""
         if self._timer is not None:

@@ -13,14 +13,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-_COLOURS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+# Colours, and what clears the rest of a line: neither says anything.
+_COLOURS = re.compile(r"\x1b\[[0-9;:]*[mK]")
 _LEVELS = frozenset({"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"})
 _CLOCK = re.compile(r"\d\d:\d\d:\d\d\.\d+ ")
 _THREAD = " thread="
 # What the runner and the server of the SDK say about themselves (clarifai 10 to 12, clarifai_protocol 0.0).
+_OF_A_REQUEST = re.compile(r"model_\w+ \| .+ \| [\d.]+ms")
 _RUNNER_SAYS = re.compile(
-    r"(?:model_\w+ \| .+ \| [\d.]+ms|"
-    r"No secrets path configured|Initializing secrets system|Loaded \d+ initial secrets|Secrets director|"
+    r"(?:No secrets path configured|Initializing secrets system|Loaded \d+ initial secrets|Secrets director|"
     r"Secrets watcher started|Stopping secrets watcher|Reloaded \d+ secrets|No secrets loaded during reload|"
     r"Detected secrets change|Rebuilding model instance|Model instance rebuilt|Updated (?:servicer|runner) with|"
     r"Model reload sequence|ModelServer (?:initialized|shutdown)|Shutting down ModelServer|Started server on port|"
@@ -59,7 +60,7 @@ class LogOrigin(StrEnum):
     EMULATOR = "emulator"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: that doubles the time in which one is made, and each request prints one
 class SdkLine:
     """A line in the format of the SDK's logger: ``message`` is what was logged, ``context`` the ids after it."""
 
@@ -69,7 +70,7 @@ class SdkLine:
 
 
 def without_colours(line: str) -> str:
-    """A line without the sequences that colour it, or move the cursor."""
+    """Return a line without the sequences that colour it."""
     return _COLOURS.sub("", line) if "\x1b" in line else line
 
 
@@ -142,12 +143,12 @@ class Printed:
     def _whose(self, message: str) -> LogOrigin:
         """Tell who logged this in the SDK's format. A runner that was told to stop says so; the rest of it is
         noise."""
+        if message.startswith("model_") and _OF_A_REQUEST.match(message) is not None:  # as most are
+            self._in_noise = False
+            return LogOrigin.RUNNER
         if _RUNNER_SAYS.match(message) is None:
             self._in_noise = False
             return LogOrigin.MODEL
-        if message.startswith("model_"):  # about a request, as most are
-            self._in_noise = False
-            return LogOrigin.RUNNER
         self._in_noise = _CONNECTION_LOST.match(message) is not None
         is_word = _STOPPING.match(message) is not None or " | " in message
         self._is_stopping = self._is_stopping or _STOPPING.match(message) is not None

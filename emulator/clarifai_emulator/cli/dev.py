@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,7 @@ from clarifai_emulator.backend_table import BACKENDS, DEFAULT_BACKEND, abilities
 from clarifai_emulator.cli.connection import client_of, find_emulator
 from clarifai_emulator.cli.debug_options import debug_options, debug_request
 from clarifai_emulator.cli.emulator_here import emulator_here, has_terminal
+from clarifai_emulator.cli.env_option import ENV_VARIABLE, as_setting, env_option
 from clarifai_emulator.cli.lifecycle import wait_until_gone
 from clarifai_emulator.cli.output import Failure, failure_of, given_url, json_option, port_option, step, warn
 from clarifai_emulator.cli.place_options import place_of, place_options
@@ -20,7 +22,7 @@ from clarifai_emulator.control.running import Running, is_listening, run_dir, ru
 from clarifai_emulator.errors import EmulatorError
 
 # Options of `up`, for an emulator that `dev` starts.
-_OF_UP = ("topology", "backend", "runner", "accelerators", "strict_capacity")
+_OF_UP = ("topology", "backend", "runner", "accelerators", "strict_capacity", "env")
 # Long: a model that waits for room, or loads for long, is waited for until Ctrl-C.
 _READY_SECONDS = 1800.0
 
@@ -61,6 +63,7 @@ _READY_SECONDS = 1800.0
 @debug_options("the replica of each directory")
 @click.option("--accelerators", metavar="SPEC", help="As for `up`: simulated:1xNVIDIA-A10G pretends to have one.")
 @click.option("--strict-capacity/--no-strict-capacity", default=None, help="As for `up`.")
+@env_option("As for `up`: let replicas have this variable too.")
 @click.option("--plain", is_flag=True, help="Lines instead of the live view, also in a terminal.")
 @port_option()
 @json_option("Print each event as a line of JSON.")
@@ -78,6 +81,7 @@ def dev(directories: tuple[Path, ...], port: int | None, as_json: bool, plain: b
       clarifai-emulator dev model-a model-b --exclude '*.md' --strict
       clarifai-emulator dev my-model --client app.py --client clients/ --stubs typings
       clarifai-emulator dev my-model --always fork --runner genuine
+      clarifai-emulator dev my-model --env OPENAI_API_KEY
       clarifai-emulator dev my-model --debug                 (stop at breakpoints in your editor)
       clarifai-emulator dev my-model --backend inprocess     (breakpoint() asks in this terminal)
     """
@@ -135,11 +139,12 @@ def _emulator(port: int | None, options: Mapping[str, Any], *, is_here: bool) ->
     step("starting an emulator")
     arguments = [*arguments_of({name: options[name] for name in _OF_UP}), "--port", str(_free(port))]
     if is_here:
-        with emulator_here(arguments) as running:
+        with emulator_here([*arguments, *(f"--env={each}" for each in options["env"])]) as running:
             step(f"{running.url}, in this process: breakpoint() in a model asks here")
             yield running, True
         return
-    launched = launch(arguments, run_dir(), is_tied=True)
+    environ = {**os.environ, ENV_VARIABLE: as_setting(options["env"])}
+    launched = launch(arguments, run_dir(), environ=environ, is_tied=True)
     step(f"{launched.running.url}, its log is in {launched.log_file}")
     try:
         yield launched.running, True

@@ -22,7 +22,7 @@ from typing import Any
 
 import click
 
-from clarifai_emulator.backends.debugging.breakpoints import while_held
+from clarifai_emulator.backends.debugging.prompt_holds import while_held
 from clarifai_emulator.cli.deploy import show_calls
 from clarifai_emulator.cli.dev_clients import Clients
 from clarifai_emulator.cli.dev_story import LOG_LINE, Story
@@ -34,7 +34,7 @@ from clarifai_emulator.cli.output import failure_of, print_json
 from clarifai_emulator.config import default_cache_dir
 from clarifai_emulator.control.client import Client
 from clarifai_emulator.errors import EmulatorError
-from clarifai_emulator.models.directory import Watched
+from clarifai_emulator.models.version_source import Watched
 from clarifai_emulator.reload.file_poller import FileLooks
 from clarifai_emulator.reload.watcher import Watcher
 

@@ -18,6 +18,7 @@ import click
 from clarifai_emulator.backends.printed import sdk_line
 from clarifai_emulator.cli.event_lines import SUCCESS, EventLines
 from clarifai_emulator.cli.log_lines import clock, message_text
+from clarifai_emulator.cli.terminal_text import inert
 
 Event = Mapping[str, Any]
 
@@ -49,7 +50,7 @@ class Story:
         if kind in _FOLDED or _is_question(kind, event):
             return
         if kind == "dev.progress":
-            yield click.style("  · ", fg="cyan") + str(event["message"])
+            yield click.style("  · ", fg="cyan") + inert(str(event["message"]))
         elif (line := self._events.line(event)) is not None:
             yield shortened_paths(line)
 

@@ -16,6 +16,7 @@ from rich.text import Text
 from clarifai_emulator.cli.dev_story import GUTTER
 from clarifai_emulator.cli.event_lines import findings_text
 from clarifai_emulator.cli.load_times import Loading
+from clarifai_emulator.cli.terminal_text import inert_values
 
 _STYLES = {"live": "green", "draining": "dim"}
 # Narrower than this, a table shows the necessary columns only.
@@ -38,6 +39,7 @@ class DevView:
 
     def feed(self, event: Mapping[str, Any]) -> None:
         """Take one event."""
+        event = inert_values(event)
         kind = str(event["kind"])
         if kind in ("reload.ready", "reload.failed"):
             self._broken.pop(str(event["deployment_id"]), None)

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from clarifai_emulator.cli.output import status_name
+from clarifai_emulator.cli.terminal_text import inert_values
 
 SUCCESS = 10000
 _REMEMBERED = 1000
@@ -41,6 +42,8 @@ _SEVERITIES = {"error": "red", "warning": "yellow", "unchecked": "magenta"}
 # Steps within a request or a start, which other lines tell already.
 _DETAILS = ("route.decided", "replica.ready", "work.")
 _BORING = frozenset({"seq", "time", "kind"})
+_DIM, _PLAIN = click.style("|", dim=True).split("|")
+_OK = click.style("ok", fg="green")
 
 
 class EventLines:
@@ -61,8 +64,8 @@ class EventLines:
             self._remember(event)
         if kind.startswith(_DETAILS) and not self._details:
             return None
-        text = self._text(kind, event)
-        return f"{click.style(_clock(float(event['time'])), dim=True)}  {text}"
+        text = self._text(kind, inert_values(event))
+        return f"{_DIM}{_clock(float(event['time']))}{_PLAIN}  {text}"
 
     def _remember(self, event: Mapping[str, Any]) -> None:
         self._decided[str(event["request_id"])] = event
@@ -101,7 +104,7 @@ class EventLines:
         decided = self._decided.pop(str(event["request_id"]), None)
         if event.get("call"):
             return _call(event, decided)
-        parts = [click.style(str(event["rpc"]), bold=True), *_way(event, decided), _status(event), _took(event)]
+        parts = [_bold(str(event["rpc"])), *_way(event, decided), _status(event), _took(event)]
         error = str(event.get("error") or "").rstrip()
         return "  ".join(parts) + "".join(f"\n    {line}" for line in error.splitlines())
 
@@ -137,7 +140,7 @@ def _status(event: Mapping[str, Any]) -> str:
     if event.get("grpc_status"):
         return click.style(f"gRPC {event['grpc_status']}", fg="red")
     code = int(event.get("status") or 0)
-    return click.style("ok", fg="green") if code == SUCCESS else click.style(status_name(code), fg="red")
+    return _OK if code == SUCCESS else click.style(status_name(code), fg="red")
 
 
 def findings_text(event: Mapping[str, Any]) -> str:
@@ -171,6 +174,11 @@ def _fault(kind: str, event: Mapping[str, Any]) -> str:
         return str(event["rule"])
     delay = f", {float(event['seconds']):.3f} s" if "seconds" in event else ""
     return f"{event['effect']}{delay} into {event['rpc']}"
+
+
+@lru_cache(maxsize=64)
+def _bold(text: str) -> str:
+    return click.style(text, bold=True)
 
 
 def _clock(seconds: float) -> str:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import importlib
 import json
 import logging
 import os
+import signal
 import sys
 import time
 from collections import deque
@@ -21,12 +23,13 @@ import click
 
 from clarifai_emulator.backend_table import abilities_of
 from clarifai_emulator.backends import own_output
-from clarifai_emulator.backends.debugging.breakpoints import while_held
+from clarifai_emulator.backends.debugging.prompt_holds import while_held
 from clarifai_emulator.backends.process.parent import Parent
 from clarifai_emulator.cli.event_lines import EventLines
 from clarifai_emulator.cli.interruption import Interrupted, ending_signals
 from clarifai_emulator.cli.line_writer import LineWriter
 from clarifai_emulator.cli.output import Failure
+from clarifai_emulator.cli.stop_limit import StopLimit
 from clarifai_emulator.config import EmulatorConfig, default_run_dir
 from clarifai_emulator.control.running import (
     ANY_TOKEN,
@@ -36,17 +39,24 @@ from clarifai_emulator.control.running import (
     write_state,
 )
 from clarifai_emulator.control.service import Control
-from clarifai_emulator.control.snapshot import snapshot
 from clarifai_emulator.emulator import Emulator
 from clarifai_emulator.errors import ConfigError, EmulatorError, ModelError
 from clarifai_emulator.events import Event
-from clarifai_emulator.machine.processes import is_there
+from clarifai_emulator.machine.processes import has_ended
 
 # A request leaves little to collect, which need not be looked for after every few of them.
 _COLLECT_AFTER = (10_000, 10, 10)
+# What `up` listens without, and imports soon after.
+_AHEAD = (
+    *("control.answering", "deploy_half", "nodepools.loaded_code"),
+    *("contracts.values.runtime", "api.handlers.inference", "api.call_text", "api.handlers.told_models"),
+)
+_READY_AFTER_SECONDS = 0.02
 # Events are printed this often, and so many at once.
 _EVERY_SECONDS = 0.03
 _EVENTS_AT_ONCE = 200
+# So long a stop may take beyond what replicas are given for theirs.
+_STOP_SECONDS = 20.0
 
 
 def serve(
@@ -61,7 +71,11 @@ def serve(
     """Run the emulator; return when it has stopped. ``parent``: of the replicas. ``ready_fd`` is told, as JSON,
     where the emulator is. ``token``: of its controls; empty to make one. The emulator stops, too, when the other
     end of ``tied_to_fd`` is closed. Raises ``Failure``."""
-    asyncio.run(_serve(config, parent, _Output(as_json), ready_fd, tied_to_fd, token))
+    limit = StopLimit(config.stop_seconds + _STOP_SECONDS)
+    try:
+        asyncio.run(_serve(config, parent, _Output(as_json), ready_fd, tied_to_fd, token, limit))
+    finally:
+        limit.end()
 
 
 class _Output:
@@ -122,24 +136,35 @@ class _Output:
 
 
 class _Stop:
-    """The request that the emulator stops, and the first signal that made it."""
+    """The request that the emulator stops, and the first signal that made it. ``limit`` begins with it."""
 
-    def __init__(self, tied_to_fd: int | None) -> None:
+    def __init__(self, tied_to_fd: int | None, limit: StopLimit) -> None:
         self.wanted = asyncio.Event()
         self.number = 0
+        self._limit = limit
         loop = asyncio.get_running_loop()
         for number in ending_signals():
             loop.add_signal_handler(number, self._came, number)
+            # The limit holds while the event loop is busy, too.
+            signal.signal(number, self._came_at_all)
+            signal.siginterrupt(number, False)
         if tied_to_fd is not None:
             loop.add_reader(tied_to_fd, self._closed, tied_to_fd)
 
+    def _came_at_all(self, number: int, frame: object) -> None:
+        self._limit.begin()
+
     def _came(self, number: int) -> None:
         self.number = self.number or number
-        self.wanted.set()
+        self._ask()
 
     def _closed(self, fd: int) -> None:
         """Ask the emulator to stop, because the process that started it is gone."""
         asyncio.get_running_loop().remove_reader(fd)
+        self._ask()
+
+    def _ask(self) -> None:
+        self._limit.begin()
         self.wanted.set()
 
 
@@ -150,8 +175,9 @@ async def _serve(
     ready_fd: int | None,
     tied_to_fd: int | None,
     token: str,
+    limit: StopLimit,
 ) -> None:
-    stop = _Stop(tied_to_fd)
+    stop = _Stop(tied_to_fd, limit)
     if abilities_of(config.backend).isolation == "thread":
         own_output.take_over()
     forget_account()
@@ -178,6 +204,7 @@ async def _serve(
             _report_ready(ready_fd, running)
             await _until_stopped(emulator, stop.wanted, control.stop_requested)
         finally:
+            limit.begin()
             await _stop(emulator, output)
             remove_state(folder, running.port, running.pid)
             output.close()
@@ -206,21 +233,39 @@ async def _start(emulator: Emulator, stop: _Stop) -> None:
 
 async def _until_stopped(emulator: Emulator, *reasons: asyncio.Event) -> None:
     """Wait for the first reason to stop; meanwhile get ready for the first deployment."""
-    # Freeze what was imported: a garbage collection of all of it would hold requests up for 50 ms.
-    gc.freeze()
+    _freeze()
     gc.set_threshold(*_COLLECT_AFTER)
-    warming = asyncio.create_task(emulator.warm_up())
+    gc.enable()
+    getting_ready = asyncio.create_task(_get_ready(emulator))
     waits = [asyncio.create_task(reason.wait()) for reason in reasons]
     await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-    for task in (warming, *waits):
+    for task in (getting_ready, *waits):
         task.cancel()
+
+
+async def _get_ready(emulator: Emulator) -> None:
+    """Get ready for the first deployment, once whoever waited for the emulator to listen has an answer."""
+    await asyncio.sleep(_READY_AFTER_SECONDS)
+    await asyncio.gather(emulator.warm_up(), _import_ahead())
+
+
+async def _import_ahead() -> None:
+    """Import, in a thread, what the first deployment and the first prediction need: requests go on meanwhile."""
+    for name in _AHEAD:
+        await asyncio.to_thread(importlib.import_module, f"clarifai_emulator.{name}")
+    _freeze()
+
+
+def _freeze() -> None:
+    """Take what was imported from the garbage collector: to look at all of it would hold requests up for 50 ms."""
+    gc.freeze()
 
 
 async def _stop(emulator: Emulator, output: _Output) -> None:
     pids = [pid for pid in _replica_pids(emulator) if pid not in (0, os.getpid())]  # in process: of its own
     output.say(f"Stopping{f': ending {_count(len(pids))}' if pids else ''} …")
     await emulator.stop()
-    left = [pid for pid in pids if is_there(pid)]
+    left = [pid for pid in pids if not has_ended(pid)]
     if left:
         output.say(
             f"Stopped, but these processes are still there: {', '.join(map(str, left))}; end them with kill."
@@ -285,6 +330,11 @@ def _announce(emulator: Emulator, running: Running, path: Path, output: _Output)
             []
             if emulator.config.is_loopback
             else [f"  Control from elsewhere:    `clarifai-emulator env --control{select}` prints how, here"]
+        ),
+        *(
+            ["  Environment:               models run in this process and see all of it"]
+            if abilities_of(emulator.config.backend).isolation == "thread"
+            else []
         ),
         f"  GPUs:                      {devices or f'none, {emulator.discovery.reason}'}",
         *(
@@ -369,9 +419,8 @@ class _LineHandler(logging.Handler):
 
 
 def _replica_pids(emulator: Emulator) -> Iterator[int]:
-    state = snapshot(emulator)
-    for fleet in [*state["shared"], *(version for each in state["deployments"] for version in each["versions"])]:
-        yield from (replica["pid"] for replica in fleet["replicas"])
+    for fleet in emulator.supervisor.fleets.values():
+        yield from (record.process.pid for record in fleet.records.values() if record.process is not None)
 
 
 def _count(replicas: int) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from clarifai_emulator.backends.printed import SdkLine, sdk_line
+from clarifai_emulator.cli.terminal_text import inert
 
 Line = Mapping[str, Any]
 
@@ -20,8 +21,6 @@ NOISE = "runner-noise"
 _LEVELS = {"WARNING": "yellow", "ERROR": "red", "CRITICAL": "red", "DEBUG": "bright_black"}
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _DURATION = re.compile(r"(?:\d+(?:\.\d+)?[smhd])+")
-# Characters that would move the cursor, ring, or clear the reader's screen.
-_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\x80-\x9f]")
 _CLOCKS = ("%H:%M:%S.%f", "%H:%M:%S", "%H:%M")
 _DAY_SECONDS = 86_400
 
@@ -80,7 +79,7 @@ def _from(line: Line) -> str:
 
 
 def message_text(line: Line, *, with_ids: bool = True) -> str:
-    """Return the text of a line without anything that moves the cursor; the runner's and the emulator's words are
+    """Return the text of a line without anything that a terminal obeys; the runner's and the emulator's words are
     dim. ``with_ids``: of a line of the SDK's logger, also the ids of the request it is about."""
     text = printable(str(line["message"]))
     if line["stream"] == "model" or line["log_type"] == "runner":
@@ -101,10 +100,10 @@ def _sdk_text(said: SdkLine, *, with_ids: bool) -> str:
 
 
 def printable(text: str) -> str:
-    """Remove everything that moves the cursor. Of a line drawn over itself (a progress bar), keep the last."""
+    """Return a line that a terminal only shows. Of one drawn over itself (a progress bar), keep the last."""
     if "\r" in text:
         text = next((part for part in reversed(text.split("\r")) if part.strip()), "")
-    return _CONTROLS.sub("", text)
+    return inert(text)
 
 
 def clock(seconds: float) -> str:

@@ -29,6 +29,7 @@ _COMMANDS = {
     "export": "export_import",
     "import": "export_import",
     "topology": "topology",
+    "state": "state",
     "reset": "lifecycle",
     "down": "lifecycle",
     "init": "init",

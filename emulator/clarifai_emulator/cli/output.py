@@ -12,6 +12,7 @@ from click.core import ParameterSource
 
 from clarifai_emulator.cli.columns import paragraph
 from clarifai_emulator.cli.completing import ports
+from clarifai_emulator.cli.terminal_text import inert
 from clarifai_emulator.errors import (
     CallerError,
     ConfigError,
@@ -59,11 +60,13 @@ class Failure(click.ClickException):
         if self.as_json:
             print_json({"error": {"message": self.message, "hint": self.hint, "log": self.log, **self.data}})
             return
-        click.echo(_labelled("Error: ", self.message, colour="red"), file=file, err=True)
-        if self.log.strip():
-            click.echo("\n" + textwrap.indent(self.log.rstrip(), "    ") + "\n", file=file, err=True)
-        if self.hint:
-            click.echo(_labelled("Next: ", self.hint), file=file, err=True)
+        # What a model said may be in any of them.
+        message, log, hint = inert(self.message), inert(self.log), inert(self.hint)
+        click.echo(_labelled("Error: ", message, colour="red"), file=file, err=True)
+        if log.strip():
+            click.echo("\n" + textwrap.indent(log.rstrip(), "    ") + "\n", file=file, err=True)
+        if hint:
+            click.echo(_labelled("Next: ", hint), file=file, err=True)
 
 
 _EXIT_CODES = {"failed": FAILED, "not running": NOT_RUNNING, "usage": USAGE}
@@ -177,7 +180,7 @@ def print_json(value: Any) -> None:
 
 def step(text: str) -> None:
     """Print one line of progress; on stderr when stdout is for JSON."""
-    click.echo(click.style("  · ", fg="cyan") + text, err=wants_json())
+    click.echo(click.style("  · ", fg="cyan") + inert(text), err=wants_json())
 
 
 def warn(text: str) -> None:

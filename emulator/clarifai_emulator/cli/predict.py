@@ -24,6 +24,7 @@ from clarifai_emulator.cli.output import (
     status_name,
     warn,
 )
+from clarifai_emulator.cli.terminal_text import inert
 from clarifai_emulator.control.client import Client
 from clarifai_emulator.messages.address import ModelAddress
 
@@ -127,7 +128,8 @@ def _call(
             answers.append(as_json_value(value) if as_json else None)
             request_id = response.status.req_id
             if not as_json:
-                click.echo(as_text(value))
+                text = as_text(value)
+                click.echo(inert(text) if sys.stdout.isatty() else text)
     one = signature["method_type"] == "UNARY_UNARY"
     answer = {"answer": answers[0]} if one and answers else {"chunks": answers}
     return {"method": signature["name"], **answer, "request_id": request_id}

@@ -9,6 +9,7 @@ import click
 from clarifai_emulator.cli.columns import columns, paragraph
 from clarifai_emulator.cli.connection import connect
 from clarifai_emulator.cli.output import heading, json_option, port_option, print_json
+from clarifai_emulator.cli.terminal_text import inert_values
 
 _COLOURS = {"ready": "green", "failed": "red", "pending": "yellow", "starting": "yellow"}
 _SHARED_OWNER = "clarifai"
@@ -30,6 +31,7 @@ def status(port: int | None, as_json: bool) -> None:
     if as_json:
         print_json(state)
         return
+    state = inert_values(state)  # with what a model said when it failed
     heading(f"Clarifai emulator at {state['url']}")
     devices = ", ".join(state["accelerators"]) or f"none, {state['no_accelerators_because']}"
     click.echo("\n".join(columns([["user", state["user_id"]], ["process", str(state["pid"])], ["GPUs", devices]])))

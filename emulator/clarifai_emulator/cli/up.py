@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +13,7 @@ import click
 from clarifai_emulator.backend_table import BACKENDS, DEFAULT_BACKEND, abilities_of, summaries
 from clarifai_emulator.cli.debug_options import debug_options
 from clarifai_emulator.cli.docker_options import docker_options, docker_settings
+from clarifai_emulator.cli.env_option import ENV_VARIABLE, as_setting, env_option
 from clarifai_emulator.cli.interruption import held_back
 from clarifai_emulator.cli.output import USAGE, Failure, json_option, print_json, wants_json, warn
 from clarifai_emulator.control.running import TOKEN_VARIABLE, has_token_characters
@@ -152,6 +154,7 @@ def _size(ctx: click.Context, param: click.Parameter, value: str) -> int:
     help="Choose where the platform's way is unknown or hinders: latest-version=when-ready|at-once, "
     "apps=explicit|on-mention, secret-values=shown|hidden. May be repeated.",
 )
+@env_option("Let replicas have this variable too: its value here, or the one given.")
 @debug_options("every deployment, at this port and those after it")
 @click.option("-d", "--detach", is_flag=True, help="Start it in the background; return when it answers.")
 @click.option("--ready-fd", type=int, hidden=True)
@@ -171,6 +174,7 @@ def up(detach: bool, ready_fd: int | None, tied_to_fd: int | None, as_json: bool
       clarifai-emulator up --backend inprocess      (breakpoints in model.py stop here)
       clarifai-emulator up --backend docker         (each replica is a container)
       clarifai-emulator up --accelerators simulated:2xNVIDIA-A10G
+      clarifai-emulator up --env OPENAI_API_KEY --env MODE=test
       clarifai-emulator up --pat alice-token=alice --pat bob-token=bob
       clarifai-emulator up --pats pats.yaml
       clarifai-emulator up --topology topology.yaml --json
@@ -183,13 +187,15 @@ def up(detach: bool, ready_fd: int | None, tied_to_fd: int | None, as_json: bool
         _warn(config)
         _detach(options, as_json)
         return
+    gc.disable()  # until it listens: what is made before that stays
+    click.get_current_context().call_on_close(gc.enable)
     os.environ.pop(TOKEN_VARIABLE, None)  # hide the token from models
     parent = None
     if abilities_of(config.backend).warm_start == "parent" and config.port:
         from clarifai_emulator.backends.process.parent import launch_early
 
         with held_back():
-            parent = launch_early(config.url(config.port), config.start_method)
+            parent = launch_early(config.url(config.port), config.start_method, wanted=config.env)
     try:
         from clarifai_emulator.cli.foreground import serve
     except BaseException:
@@ -261,10 +267,11 @@ def _warn(config: Any) -> None:
 
 
 def arguments_of(options: Mapping[str, Any]) -> list[str]:
-    """Return the options as ``up`` takes them on a command line, without tokens, because everyone sees it."""
+    """Return the options as ``up`` takes them on a command line, without tokens and variables of models, because
+    everyone sees it."""
     arguments: list[str] = []
     for name, value in options.items():
-        if name == "pats":
+        if name in ("pats", "env"):
             continue
         if isinstance(value, bool):
             arguments.append(f"--{'' if value else 'no-'}{name.replace('_', '-')}")
@@ -280,7 +287,8 @@ def _detach(options: Mapping[str, Any], as_json: bool) -> None:
     from clarifai_emulator.cli.background import launch
     from clarifai_emulator.control.running import run_dir
 
-    environ = {**os.environ, "CLARIFAI_EMULATOR_PAT": " ".join(options["pats"])}
+    told = {"CLARIFAI_EMULATOR_PAT": " ".join(options["pats"]), ENV_VARIABLE: as_setting(options["env"])}
+    environ = {**os.environ, **told}
     launched = launch(arguments_of(options), run_dir(), environ=environ)
     running, log_file = launched.running, launched.log_file
     if wants_json():

@@ -149,7 +149,7 @@ class UserAccount(Account):
 
     async def _begin(self) -> None:
         self.emulator.resources.add_user(User(id=self.user_id))
-        self._provisioner.provision_machine()
+        self.emulator.first_compute.provide_machine(self.user_id)
         await self.apply(*self._topology)
 
     async def leave(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import asdict
 from pathlib import Path
@@ -23,7 +23,7 @@ from clarifai_emulator.faults import Fault
 from clarifai_emulator.listeners import Follower, following
 from clarifai_emulator.logbook import BUILDER, RUNNER_EVENTS, LogLine
 from clarifai_emulator.messages.json import as_dict
-from clarifai_emulator.models.directory import Watched
+from clarifai_emulator.models.version_source import Watched
 from clarifai_emulator.reload.plan import ReloadKind
 from clarifai_emulator.reload.project import Options, Outcome
 from clarifai_emulator.routing import Ask, RoutingError
@@ -41,13 +41,16 @@ _T = TypeVar("_T")
 
 
 class Commands:
-    """Answers the commands that are about all of an emulator."""
+    """Answers the commands that are about all of an emulator. ``about``: what ``About`` tells of it. ``stop`` is
+    called when somebody wants it to stop."""
 
-    def __init__(self, emulator: Emulator, verbs: Verbs) -> None:
+    def __init__(
+        self, emulator: Emulator, verbs: Verbs, *, about: Mapping[str, Any], stop: Callable[[], object]
+    ) -> None:
         self._emulator = emulator
         self._verbs = verbs
-        self._about_it: dict[str, Any] = {}
-        self.stop_requested = asyncio.Event()
+        self._about_it = about
+        self._stop = stop
         self._calls: dict[str, Callable[[dict[str, Any]], Answers]] = {
             "About": self._about,
             "Caller": self._caller,
@@ -67,10 +70,6 @@ class Commands:
             "Topology": self._topology,
             "Undeploy": self._undeploy,
         }
-
-    def introduce(self, about: dict[str, Any]) -> None:
-        """Let ``About`` tell this of the emulator."""
-        self._about_it = dict(about)
 
     def find(self, name: str) -> Command | None:
         """Return what answers a command; None for a name that is none."""
@@ -243,7 +242,7 @@ class Commands:
     async def _down(self, request: dict[str, Any]) -> Answers:
         yield {"result": {"pid": os.getpid()}}
         # The answer leaves first: stopping breaks off every call.
-        asyncio.get_running_loop().call_later(_ANSWER_SECONDS, self.stop_requested.set)
+        asyncio.get_running_loop().call_later(_ANSWER_SECONDS, self._stop)
 
 
 async def _rest_of(stream: GrpcStream) -> AsyncIterator[bytes]:

@@ -16,8 +16,9 @@ from clarifai_emulator.backends.backend import Backend
 from clarifai_emulator.backends.signature_answers import Signatures
 from clarifai_emulator.logbook import BUILDER, LogBook
 from clarifai_emulator.messages.address import ModelKey
-from clarifai_emulator.models.directory import ModelDirectory, ModelSource, Watched
+from clarifai_emulator.models.directory import ModelDirectory
 from clarifai_emulator.models.progress import Progress
+from clarifai_emulator.models.version_source import ModelSource, Watched
 from clarifai_emulator.models.written import WrittenFiles
 
 

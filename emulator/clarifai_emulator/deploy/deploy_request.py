@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from clarifai_emulator.backends.backend import Debugging
+from clarifai_emulator.deploy.first_compute import CPU_NODEPOOL
 from clarifai_emulator.messages.address import ModelAddress, ModelKey
-from clarifai_emulator.models.directory import Watched
+from clarifai_emulator.models.version_source import Watched
 
-DEFAULT_NODEPOOL = "cpu"
+DEFAULT_NODEPOOL = CPU_NODEPOOL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

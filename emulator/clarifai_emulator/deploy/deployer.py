@@ -36,8 +36,9 @@ from clarifai_emulator.errors import CallerError, EmulatorError
 from clarifai_emulator.events import EventBus
 from clarifai_emulator.logbook import LogBook
 from clarifai_emulator.messages.address import DeploymentKey
-from clarifai_emulator.models.directory import ModelDirectory, ModelSource, read_model_directory
+from clarifai_emulator.models.directory import ModelDirectory, read_model_directory
 from clarifai_emulator.models.progress import Progress
+from clarifai_emulator.models.version_source import ModelSource
 from clarifai_emulator.models.written import WrittenFiles
 from clarifai_emulator.nodepools.debuggers import Debuggers
 from clarifai_emulator.nodepools.supervisor import Supervisor

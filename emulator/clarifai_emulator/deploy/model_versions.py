@@ -12,7 +12,8 @@ from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 from clarifai_emulator.deploy.compute_needs import ComputeNeeds
 from clarifai_emulator.deploy.pinned_versions import PINNED, PinnedVersions
 from clarifai_emulator.messages.address import ModelKey
-from clarifai_emulator.models.directory import ModelDirectory, ModelSource
+from clarifai_emulator.models.directory import ModelDirectory
+from clarifai_emulator.models.version_source import ModelSource
 from clarifai_emulator.models.versions import ON_TRIAL, TRAINED
 from clarifai_emulator.resources.resource import Resources
 from clarifai_emulator.store import Kind

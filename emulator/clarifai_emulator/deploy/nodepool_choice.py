@@ -7,19 +7,13 @@ from __future__ import annotations
 
 import re
 
-from clarifai_grpc.grpc.api.resources_pb2 import (
-    CloudProvider,
-    ComputeCluster,
-    InstanceType,
-    NodeCapacityType,
-    Nodepool,
-    Visibility,
-)
+from clarifai_grpc.grpc.api.resources_pb2 import ComputeCluster, InstanceType, Nodepool
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
 from clarifai_emulator.catalogue import LOCAL_INSTANCE, Catalogue
 from clarifai_emulator.config import EmulatorConfig
 from clarifai_emulator.deploy.deploy_request import DEFAULT_NODEPOOL, DeployRequest
+from clarifai_emulator.deploy.first_compute import private_cluster, private_nodepool
 from clarifai_emulator.errors import CallerError, NoRoom
 from clarifai_emulator.models.compute_section import Instance, find_instance
 from clarifai_emulator.nodepools.backend_choice import backend_of
@@ -28,7 +22,6 @@ from clarifai_emulator.resources.resource import Resources
 from clarifai_emulator.store import Key, Kind
 
 _MAX_INSTANCES = 5  # as the SDK makes such a nodepool
-_PRIVATE = Visibility(gettable=Visibility.PRIVATE)
 
 
 class DeployNodepools:
@@ -127,33 +120,6 @@ class DeployNodepools:
             hint=id_hint(name, self._catalogue.instance_type_ids(), noun="instance type")
             + " `clarifai list-instances` lists all; `cpu` and the name of a GPU (A10G) are understood too.",
         )
-
-
-def private_cluster(
-    cluster_id: str, description: str, *, provider: str, region: str, managed_by: str
-) -> ComputeCluster:
-    """Return a dedicated cluster that its user alone sees."""
-    return ComputeCluster(
-        id=cluster_id,
-        description=description,
-        cloud_provider=CloudProvider(id=provider),
-        region=region,
-        cluster_type="dedicated",
-        managed_by=managed_by,
-        visibility=_PRIVATE,
-    )
-
-
-def private_nodepool(nodepool_id: str, description: str, kind: InstanceType, *, most: int) -> Nodepool:
-    """Return a nodepool of at most ``most`` instances of this type that its user alone sees."""
-    return Nodepool(
-        id=nodepool_id,
-        description=description,
-        instance_types=[kind],
-        node_capacity_type=NodeCapacityType(capacity_types=[NodeCapacityType.ON_DEMAND_TYPE]),
-        max_instances=most,
-        visibility=_PRIVATE,
-    )
 
 
 def _cluster(cluster_id: str, kind: InstanceType) -> ComputeCluster:

@@ -11,7 +11,7 @@ from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
 from clarifai_emulator.errors import CallerError, ModelError, NoRoom
 from clarifai_emulator.messages.address import ModelKey
-from clarifai_emulator.models.directory import ModelSource
+from clarifai_emulator.models.version_source import ModelSource
 from clarifai_emulator.models.versions import is_building
 from clarifai_emulator.nodepools.fleet import Fleet
 from clarifai_emulator.nodepools.supervisor import Supervisor

@@ -12,10 +12,11 @@ from clarifai_emulator.deploy.compute_needs import ComputeNeeds
 from clarifai_emulator.deploy.deploy_request import DeployRequest
 from clarifai_emulator.deploy.nodepool_choice import DeployNodepools
 from clarifai_emulator.errors import CallerError
-from clarifai_emulator.models.directory import ModelDirectory, ModelSource
+from clarifai_emulator.models.directory import ModelDirectory
 from clarifai_emulator.models.needs import foreseen_needs, missing_needs
 from clarifai_emulator.models.progress import Progress
 from clarifai_emulator.models.requirements import required_names
+from clarifai_emulator.models.version_source import ModelSource
 from clarifai_emulator.nodepools.supervisor import Supervisor
 from clarifai_emulator.store import Key
 

@@ -1,54 +1,37 @@
-"""Creates what an emulator begins with: shared compute, this machine as a cluster, and the topology's resources.
+"""Creates the resources that topology files name.
 
-Resources of a topology are created as on the platform, whatever this machine has. What this machine lacks shows
+They are created as on the platform, whatever this machine has. What this machine lacks shows
 when a replica is to start: in the deployment's status, and in the error its callers get.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from clarifai_grpc.grpc.api.resources_pb2 import (
     App,
-    ComputeCluster,
     Deployment,
-    InstanceType,
     Model,
     ModelVersion,
-    Nodepool,
     User,
     Visibility,
 )
 
-from clarifai_emulator.catalogue import (
-    CLARIFAI_USER,
-    LOCAL_INSTANCE,
-    LOCAL_PROVIDER,
-    Catalogue,
-    shared_cluster,
-    shared_nodepools,
-)
 from clarifai_emulator.deploy.deploy_request import DEFAULT_NODEPOOL, DeployRequest
 from clarifai_emulator.deploy.deployer import Deployer
-from clarifai_emulator.deploy.nodepool_choice import private_cluster, private_nodepool
 from clarifai_emulator.errors import CallerError, ConfigError, ModelError
 from clarifai_emulator.messages.address import ModelAddress, ModelKey
 from clarifai_emulator.models.directory import read_model_directory
 from clarifai_emulator.models.progress import Progress
 from clarifai_emulator.resources.resource import Resources
 from clarifai_emulator.routing.candidate_deployments import served_model
-from clarifai_emulator.store import Key, Kind, Store
+from clarifai_emulator.store import Kind, Store
 from clarifai_emulator.topology.files import Entry, ModelDeploy, ModelEntry, Topology
 from clarifai_emulator.topology.stand_ins import StandIn, stand_in_directory
-
-LOCAL_CLUSTER = "local"
-CPU_NODEPOOL = DEFAULT_NODEPOOL
-GPU_NODEPOOL = "gpu"
 
 # Of a model of a topology: its name, and what is made of its code.
 _NOT_SETTINGS = ("id", "app_id", "user_id", "model_version")
@@ -58,7 +41,8 @@ _PUBLIC = Visibility(gettable=Visibility.PUBLIC)
 
 
 class Provisioner:
-    """Creates the resources an emulator begins with. ``user_id`` owns what no file gives to somebody else."""
+    """Creates the resources of topologies. ``user_id`` owns what no file gives to somebody else. ``hosted``: where
+    models are noted that shared compute runs as if Clarifai had uploaded them."""
 
     def __init__(
         self,
@@ -66,43 +50,16 @@ class Provisioner:
         user_id: str,
         store: Store,
         resources: Resources,
-        catalogue: Catalogue,
         deployer: Deployer,
         cache_dir: Path,
         hosted: set[ModelKey],
     ) -> None:
-        # Models that shared compute runs as if Clarifai had uploaded them.
         self._hosted = hosted
         self._user_id = user_id
         self._store = store
         self._resources = resources
-        self._catalogue = catalogue
         self._deployer = deployer
         self._cache_dir = cache_dir
-
-    def provision(self) -> None:
-        """Clarifai's shared compute, and a cluster ``local`` with this machine's nodepools."""
-        shared = self._shared_cluster
-        self._resources.ensure_user(CLARIFAI_USER)
-        self._store.put(Kind.COMPUTE_CLUSTER, (CLARIFAI_USER, shared.id), shared)
-        for nodepool in self._shared_nodepools:
-            self._store.put(Kind.NODEPOOL, (CLARIFAI_USER, shared.id, nodepool.id), nodepool)
-        self.provision_machine()
-
-    def forget_hosted(self, is_whose: Callable[[str], bool] | None = None) -> None:
-        """Take no model for one that Clarifai hosts any more, or none of these users' models."""
-        gone = [key for key in self._hosted if is_whose is None or is_whose(key[0])]
-        self._hosted.difference_update(gone)
-
-    # Made once: what is in the store is never changed in place, so a reset can put the same again.
-
-    @cached_property
-    def _shared_cluster(self) -> ComputeCluster:
-        return shared_cluster()
-
-    @cached_property
-    def _shared_nodepools(self) -> Sequence[Nodepool]:
-        return shared_nodepools(self._catalogue)
 
     def of(self, user_id: str) -> Provisioner:
         """Return one that does the same for another user."""
@@ -110,38 +67,10 @@ class Provisioner:
             user_id=user_id,
             store=self._store,
             resources=self._resources,
-            catalogue=self._catalogue,
             deployer=self._deployer,
             cache_dir=self._cache_dir,
             hosted=self._hosted,
         )
-
-    def provision_machine(self) -> None:
-        """The user's cluster ``local`` with this machine's nodepools."""
-        machine = self._catalogue.find(LOCAL_INSTANCE)
-        assert machine is not None, "the emulator's catalogue has this machine"
-        if self._store.get(Kind.COMPUTE_CLUSTER, (self._user_id, LOCAL_CLUSTER)) is None:
-            self._resources.post(Kind.COMPUTE_CLUSTER, self._user_id, (), [_local_cluster()])
-        names = [CPU_NODEPOOL, GPU_NODEPOOL] if machine.compute_info.num_accelerators else [CPU_NODEPOOL]
-        # What was restored stays as it is, but is of this machine as it is now.
-        kept = list(self._store.keys(Kind.NODEPOOL, (self._user_id, LOCAL_CLUSTER)))
-        for key in kept:
-            self._remeasure(key, machine)
-        known = {key[2] for key in kept}
-        nodepools = [_local_nodepool(name, machine) for name in names if name not in known]
-        if nodepools:
-            self._resources.post(Kind.NODEPOOL, self._user_id, (LOCAL_CLUSTER,), nodepools)
-
-    def _remeasure(self, key: Key, machine: InstanceType) -> None:
-        """Let a nodepool of this machine have what the machine has now: it was restored, maybe of another one."""
-        stored: Any = self._store.get(Kind.NODEPOOL, key)
-        if stored is None or [each.id for each in stored.instance_types] != [machine.id]:
-            return
-        if stored.instance_types[0] != machine:
-            changed = Nodepool()
-            changed.CopyFrom(stored)
-            changed.instance_types[0].CopyFrom(machine)
-            self._store.put(Kind.NODEPOOL, key, changed)
 
     async def apply(self, topology: Topology, progress: Progress) -> None:
         """Create everything a topology names, in the order in which one thing needs another.
@@ -219,7 +148,7 @@ class Provisioner:
         return DeployRequest(
             path=entry.path,
             model=name,
-            nodepool_id=wanted.nodepool_id or CPU_NODEPOOL,
+            nodepool_id=wanted.nodepool_id or DEFAULT_NODEPOOL,
             compute_cluster_id=wanted.compute_cluster_id,
             deployment_id=wanted.deployment_id,
             min_replicas=1 if wanted.min_replicas is None else wanted.min_replicas,
@@ -282,16 +211,6 @@ class Provisioner:
             self._resources.post(Kind.MODEL_VERSION, user, key[1:], [ModelVersion(id=version_id)])
         elif not version_id and not known:
             self._resources.post(Kind.MODEL_VERSION, user, key[1:], [ModelVersion()])
-
-
-def _local_cluster() -> ComputeCluster:
-    return private_cluster(
-        LOCAL_CLUSTER, "This machine", provider=LOCAL_PROVIDER, region=LOCAL_PROVIDER, managed_by="user"
-    )
-
-
-def _local_nodepool(name: str, machine: InstanceType) -> Nodepool:
-    return private_nodepool(name, f"This machine's {name.upper()}s", machine, most=1)
 
 
 @contextmanager

@@ -19,8 +19,9 @@ from clarifai_emulator.deploy.compute_needs import ComputeNeeds
 from clarifai_emulator.deploy.model_versions import ModelVersions, NewCode
 from clarifai_emulator.errors import CallerError, ModelError
 from clarifai_emulator.messages.address import ModelKey, names_no_model, parse_address
-from clarifai_emulator.models.directory import ModelDirectory, ModelSource, Watched, read_model_directory
+from clarifai_emulator.models.directory import ModelDirectory, read_model_directory
 from clarifai_emulator.models.progress import Progress
+from clarifai_emulator.models.version_source import ModelSource, Watched
 from clarifai_emulator.store import Kind, Store
 
 

@@ -28,10 +28,11 @@ from clarifai_emulator.errors import ModelError
 from clarifai_emulator.events import EventBus
 from clarifai_emulator.messages.address import ModelKey
 from clarifai_emulator.models.archive import ArchiveLimits, unpack
-from clarifai_emulator.models.directory import REQUIREMENTS_FILE, ModelDirectory, ModelSource, read_model_directory
+from clarifai_emulator.models.directory import REQUIREMENTS_FILE, ModelDirectory, read_model_directory
 from clarifai_emulator.models.progress import Progress
 from clarifai_emulator.models.requirements import unpin_unknown_sdk
 from clarifai_emulator.models.uploaded import UploadedFiles
+from clarifai_emulator.models.version_source import ModelSource
 from clarifai_emulator.models.versions import BUILDING, TRAINED, is_building
 from clarifai_emulator.resources.resource import Resources
 from clarifai_emulator.state.records import cannot_run, why_it_cannot_run

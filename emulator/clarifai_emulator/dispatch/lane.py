@@ -183,10 +183,10 @@ class Replica:
         self._note_drained()
         self.runner_link.lane.demand()
 
-    def finish(self, work: Work) -> None:
+    def finish(self, work: Work, *, tells: bool = True) -> None:
         """The last output of this work is here, which ends it for its client. Its stream may go on for a moment."""
         if work.is_open:
-            work.finish()
+            work.finish(tells=tells)
             self.completed += 1
             self.runner_link.note_end(work)
 

@@ -75,14 +75,22 @@ class LeanEnd(Protocol):
         ...
 
 
+_NOTHING: set[Work] = set()  # that a thread could have on its way
+
+
 class LeanSlot(Slot):
-    """An item that a lean replica could take now."""
+    """An item that a lean replica could take now. No stream waits for it."""
 
     __slots__ = ("_lean",)
 
     def __init__(self, replica: Replica, lean: LeanReplica) -> None:
-        super().__init__(replica)
+        self.replica = replica
+        self.behind = _NOTHING
+        self.rested = False
         self._lean = lean
+
+    def dismiss(self) -> None:
+        self.replica.withdraw(self)
 
     def deliver(self, work: Work) -> None:
         self._lean.begin(work)
@@ -195,11 +203,11 @@ class LeanReplica:
         """The genuine runner serves in its place."""
         self._on_genuine(reason)
 
-    def output(self, number: int, response: Any, size: int) -> None:
-        """Take an output, of ``size`` bytes."""
+    def output(self, number: int, response: Any, size: int, *, is_last: bool = False) -> None:
+        """Take an output, of ``size`` bytes. ``is_last``: ``done`` follows at once."""
         item = self._items[number]
         item.is_answered = True
-        item.work.accept(response, size)
+        item.work.accept(response, size, is_last=is_last)
         if item.held is None and item.work.is_ahead:
             item.channel.hold()
             item.held = asyncio.create_task(self._hold_back(item))
@@ -217,7 +225,7 @@ class LeanReplica:
         del self._numbers[item.work.id]
         if item.work.is_open and item.work.method_type == UNARY_UNARY and not item.is_answered:
             item.work.fail(runner_lost(self._replica_id, "it ended its stream without an output"))
-        self._replica.finish(item.work)
+        self._replica.finish(item.work, tells=False)
         self._end_input(item)
         if item.held is not None:
             item.held.cancel()
@@ -225,6 +233,7 @@ class LeanReplica:
         self._idle.append(item.channel)
         self._replica.release(item.work)
         self._offer(self._replica)
+        item.work.tell_now()
 
     def lost(self) -> None:
         """Nothing more comes from it than what is here already."""

@@ -237,7 +237,7 @@ class SocketChannel:
             for kind, number, payload in frames:
                 if kind in (OUTPUT, LAST):
                     data = payload if isinstance(payload, bytearray) else bytes(payload)
-                    self._replica.output(number, _parse(data), len(data))
+                    self._replica.output(number, _parse(data), len(data), is_last=kind == LAST)
                 if kind in (LAST, DONE):
                     self._replica.done(number)
         except Exception:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any
 
+from clarifai_grpc.grpc.api.resources_pb2 import Model
 from clarifai_grpc.grpc.api.service_pb2 import MultiRunnerItemResponse, PostModelOutputsRequest, RunnerItem
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 from clarifai_grpc.grpc.api.status.status_pb2 import Status
@@ -24,7 +25,7 @@ def item_parts(work: Work, request: Any, *, description: str = "") -> tuple[byte
     head = _field(_ID, work.id.encode()) + _processing(work.method_type)
     if description:
         head += _field(_DESCRIPTION, description.encode())
-    known = b"" if work.model is None else PostModelOutputsRequest(model=work.model).SerializeToString()
+    known = b"" if work.model is None else _told(work.model)
     came = work.came if request is work.request else b""
     body = came or request.SerializeToString()
     return head + _head(_REQUEST, len(known) + len(body)) + known, body
@@ -34,6 +35,20 @@ def response_bytes(work: Work, request: Any) -> bytes:
     """Return a ``MultiRunnerItemResponse`` of this one item, serialized."""
     head, body = item_parts(work, request)
     return b"".join((_SUCCEEDED, _head(_ITEMS, len(head) + len(body)), head, body))
+
+
+# What is said of models, of each message that says it: it is the same for every request to a version.
+_said: dict[int, tuple[Model, bytes]] = {}
+_MOST_SAID = 256
+
+
+def _told(model: Model) -> bytes:
+    said = _said.get(id(model))
+    if said is None or said[0] is not model:
+        if len(_said) >= _MOST_SAID:
+            _said.clear()
+        said = _said[id(model)] = model, PostModelOutputsRequest(model=model).SerializeToString()
+    return said[1]
 
 
 def _tag(message: Any, name: str) -> int:

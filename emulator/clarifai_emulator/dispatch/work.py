@@ -22,6 +22,7 @@ from clarifai_grpc.grpc.api.resources_pb2 import Model, RunnerMethodType
 from clarifai_emulator.clock import ClockTimer
 from clarifai_emulator.dispatch.backlog import Backlog
 from clarifai_emulator.dispatch.code_mark import take_mark
+from clarifai_emulator.dispatch.prompt_future import PromptFuture
 from clarifai_emulator.dispatch.work_steps import Enter, WorkStep
 from clarifai_emulator.errors import CallerError, TransportError
 from clarifai_emulator.events import EventBus
@@ -139,7 +140,7 @@ class Work:
         self.code = ""
         self._events = events
         self._chunks = Backlog()
-        self._reader: asyncio.Future[None] | None = None  # who waits for the next output
+        self._reader: PromptFuture | None = None  # who waits for the next output
         self._chunk_taken: asyncio.Event | None = None  # made when the client is far behind
         self._hold: ClockTimer | None = None
         self._late = 0.0  # for so many seconds its next output is kept back
@@ -194,13 +195,15 @@ class Work:
             queue = partial(step.enter, following=queue)
         queue(self, lane, hold_seconds)
 
-    def accept(self, response: Any, size: int = 0) -> None:
-        """Take one output of the runner, of ``size`` bytes. Dropped when nobody wants it."""
+    def accept(self, response: Any, size: int = 0, *, is_last: bool = False) -> None:
+        """Take one output of the runner, of ``size`` bytes. Dropped when nobody wants it. ``is_last``:
+        ``finish`` and ``tell_now`` follow at once."""
         if self.is_open:
             if self.tells_code:
                 self.code = take_mark(response) or self.code
             self._chunks.append(response, size)
-            self._tell_reader()
+            if not is_last:
+                self._tell_reader()
             for step in self.steps:
                 step.answer(self)
 
@@ -208,11 +211,17 @@ class Work:
         """Keep its next output back for so long, beside what it is delayed already."""
         self._late += seconds
 
-    def finish(self) -> None:
-        """The runner is through with it: no more outputs."""
+    def finish(self, *, tells: bool = True) -> None:
+        """The runner is through with it: no more outputs. Without ``tells``, ``tell_now`` follows at once."""
         if self.is_open:
             self._move(State.DONE)
-            self._tell_reader()
+            if tells:
+                self._tell_reader()
+
+    def tell_now(self) -> None:
+        """Let its client have what came last, before anything else is done."""
+        if self._reader is not None:
+            self._reader.wake_now()
 
     def fail(self, error: CallerError | TransportError) -> None:
         """Fail work that cannot be completed; outputs that already came are still delivered, then ``error``."""
@@ -252,7 +261,7 @@ class Work:
                 return output
             if not self.is_open:
                 break
-            self._reader = asyncio.get_running_loop().create_future()
+            self._reader = PromptFuture()
             await self._reader
         if self._error is not None:
             raise self._error
@@ -264,8 +273,8 @@ class Work:
             yield output
 
     def _tell_reader(self) -> None:
-        if self._reader is not None and not self._reader.done():
-            self._reader.set_result(None)
+        if self._reader is not None:
+            self._reader.wake_soon()
 
     def _tell_writer(self) -> None:
         if self._chunk_taken is not None:

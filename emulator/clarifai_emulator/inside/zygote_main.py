@@ -1,14 +1,13 @@
-"""Runs the warm parent of replicas: imports the SDK once, then forks the genuine runner in some 40 ms."""
+"""Runs the warm parent of replicas: imports the SDK once, then forks the genuine runner in some 40 ms. Between it
+and the emulator stands its keeper (``keeper_main.py``), whose children the replicas are."""
 
 import contextlib
-import ctypes
 import functools
 import gc
 import importlib
 import importlib.util
 import json
 import os
-import select
 import signal
 import socket
 import sys
@@ -17,8 +16,6 @@ import time
 import traceback
 
 _PACKET = 1 << 20
-_PR_SET_PDEATHSIG = 1
-_PR_SET_CHILD_SUBREAPER = 36
 _LOOK_AFTER_PARENT_SECONDS = 0.5
 # The SDK decides when these are imported where its user's settings are, tokens among them: below HOME.
 _SDK_SETTINGS = ("clarifai.utils.constants", "clarifai.utils.misc")
@@ -72,6 +69,8 @@ def prepare(job):
     if not job.get("contained"):  # a container's own environment stays
         os.environ.clear()
     os.environ.update(job["environ"])
+    job["asked"] = beside("withheld_main").WithheldVariables(job.get("withheld", ()), job["model_path"])
+    job["asked"].watch()
     os.chdir(job["model_path"])
     sys.path.insert(0, job["model_path"])
     sys.dont_write_bytecode = True
@@ -89,6 +88,8 @@ def inspect(job, result_fd):
     if os.getpid() != own:  # the model forked: the other one answers
         os._exit(0)
     if "traceback" in answer:
+        said = what_it_asked_for(job, answer["error"])
+        answer["hint"] = " ".join(filter(None, [said.removeprefix("[emulator] "), answer["hint"]]))
         answer["traceback"] = as_seen_outside(answer["traceback"], job)
     with os.fdopen(result_fd, "w") as result:
         json.dump(answer, result)
@@ -111,6 +112,7 @@ def serve(job, fds):
     """Be a replica: with the lean runner if that is asked for and this SDK has what it stands on, else with the
     genuine one."""
     reloads = reloads_of(job, fds)
+    beside("withheld_main").tell_in_answers(job["asked"])
     if job.get("lean"):
         lean = beside("lean_main")
         reason = lean.why_not()
@@ -130,7 +132,7 @@ def reloads_of(job, fds):
     return beside("reload_main").Reloads(
         sock,
         job["model_path"],
-        lambda error, path: as_seen_outside(traceback_of(error, path), job),
+        lambda error, path: with_what_it_asked_for(as_seen_outside(traceback_of(error, path), job), job),
         beside("sdk_main"),
     )
 
@@ -138,6 +140,17 @@ def reloads_of(job, fds):
 def as_seen_outside(trace, job):
     """A traceback with the model's files where its author has them: a container sees them elsewhere."""
     return trace.replace(f'"{job["model_path"]}/', f'"{job.get("seen_as", job["model_path"])}/')
+
+
+def what_it_asked_for(job, failure):
+    """The sentence about withheld variables that the model asked for before it failed with these words; mostly
+    empty."""
+    return job["asked"].tell(failure) if "asked" in job else ""
+
+
+def with_what_it_asked_for(text, job):
+    """A traceback, and beneath it what was withheld."""
+    return "\n".join(filter(None, [text, what_it_asked_for(job, text)]))
 
 
 def do(job, fds):
@@ -155,10 +168,12 @@ def do(job, fds):
             serve(job, fds)
     except SystemExit as stop:
         code = stop.code if isinstance(stop.code, int) else int(stop.code is not None)
+        if code and (said := what_it_asked_for(job, str(stop))):
+            print(said, file=sys.stderr)
     except BaseException as error:
         trace = beside("inspect_main").model_traceback(error, job["model_path"])
         trace = trace if "Traceback" in trace else traceback.format_exc().rstrip()
-        print(as_seen_outside(trace, job), file=sys.stderr)
+        print(with_what_it_asked_for(as_seen_outside(trace, job), job), file=sys.stderr)
         code = 1
     with contextlib.suppress(Exception):
         sys.stdout.flush()
@@ -166,152 +181,92 @@ def do(job, fds):
     os._exit(code)
 
 
-class ZygoteLoop:
-    """The loop of the warm parent."""
+class Forge:
+    """Forks the processes that a keeper keeps (``keeper_main.py``)."""
 
-    def __init__(self, control):
-        self.control = control
-        self.children = {}  # pid -> job id
-        self.looks = set()  # of these, the ids of jobs that only look at a model
-        self.pid = os.getpid()
+    def prepare(self):
+        """Import everything that replicas need; what the keeper is told where that fails."""
+        try:
+            import_sdk()
+        except BaseException:
+            return {"event": "failed", "error": traceback.format_exc(), "packages": beside("sdk_main").packages()}
+        beside("inspect_main").warm()
+        for name in ("lean_main", "item_steps_main"):
+            if os.path.exists(path_beside(name)):  # who only reads signatures has none of them
+                beside(name)
+        return None
 
-    def serve(self):
-        with contextlib.suppress(Exception):  # what a model starts and lets go of is left to this process
-            ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-        wake_read, wake_write = os.pipe()
-        os.set_blocking(wake_read, False)
-        os.set_blocking(wake_write, False)
-        signal.signal(signal.SIGCHLD, lambda *_: None)
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
-        self.send({"event": "ready"})
+    def serve(self, sock, keeper):
+        """Be the warm parent: fork for the jobs that come over the socket, until it closes."""
+        problem = self.prepare()
+        tell(sock, problem or {"event": "ready"})
+        if problem:
+            return
         gc.collect()
         gc.freeze()
         while True:
-            ready, _, _ = select.select([self.control, wake_read], [], [])
-            if wake_read in ready:
-                with contextlib.suppress(BlockingIOError):
-                    os.read(wake_read, 4096)
-                self.reap()
-            if self.control in ready:
-                data, fds, _, _ = socket.recv_fds(self.control, _PACKET, 4)
-                if not data:
-                    self.end()
-                self.handle(json.loads(data), fds)
+            data, fds, _, _ = socket.recv_fds(sock, _PACKET, 4)
+            if not data:
+                return
+            job = json.loads(data)
+            if job.get("reloadable"):  # so that its children need not
+                beside("reload_main")
+                beside("inspect_main")
+            for name in ("debug_main", "withheld_main"):
+                beside(name)
+            try:
+                self.fork(job, fds, sock, keeper)
+            except OSError as error:
+                self.tell_unforked(job, error, sock)
+            for fd in fds:
+                os.close(fd)
 
-    def handle(self, job, fds):
-        if job["op"] == "signal":
-            for pid, job_id in self.children.items():
-                if job_id == job["id"]:
-                    deliver(pid, job["signal"], whole_group=job["group"])
+    def fork(self, job, fds, sock, keeper):
+        """Fork a process whose own parent ends at once, so that it becomes a child of the keeper."""
+        middle = os.fork()
+        if middle:
+            os.waitpid(middle, 0)
             return
-        if job.get("reloadable"):  # so that its children need not
-            beside("reload_main")
-            beside("inspect_main")
-        beside("debug_main")
-        pid = os.fork()
-        if pid == 0:
-            self.become(job, fds)
-        self.children[pid] = job["id"]
-        if job["op"] == "inspect":
-            self.looks.add(job["id"])
-        for fd in fds:
-            os.close(fd)
-        self.send({"event": "started", "id": job["id"], "pid": pid})
+        try:
+            own = os.getpid()
+            pid = os.fork()
+            if pid == 0:
+                sock.close()
+                wait_until_parted_from(own)
+                self.become(job, fds, keeper)
+            tell(sock, {"event": "started", "id": job["id"], "pid": pid})
+        except OSError as error:
+            self.tell_unforked(job, error, sock)
+        finally:
+            os._exit(0)
 
-    def become(self, job, fds):
-        """In the child: cut every tie to the parent but its life, then do the job."""
+    def tell_unforked(self, job, error, sock):
+        said = f"No process could be made: {error.strerror}. This machine, or this user, has too many of them."
+        tell(sock, {"event": "unforked", "id": job["id"], "error": said})
+
+    def become(self, job, fds, keeper):
+        """In the child: cut every tie to the parent but its life to the keeper's, then do the job."""
         os.setsid()
-        signal.set_wakeup_fd(-1)
-        for number in (signal.SIGCHLD, signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.SIG_DFL if number != signal.SIGINT else signal.default_int_handler)
-        self.control.close()
-        with contextlib.suppress(Exception):
-            ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != self.pid:
-            os._exit(1)  # the parent died before its death could be asked to end this
+        kept = beside("keeper_main")
+        kept.let_go_of_children()
+        kept.end_with(keeper)
+        kept.adopt_orphans()
         null = os.open(os.devnull, os.O_RDONLY)
         os.dup2(null, 0)
         os.dup2(fds[0], 1)
         os.dup2(fds[0], 2)
         do(job, fds)
 
-    def reap(self):
-        while True:
-            try:
-                pid, status = os.waitpid(-1, os.WNOHANG)
-            except ChildProcessError:
-                return
-            if pid == 0:
-                return
-            if pid not in self.children:
-                continue  # left by a model
-            signal_group(pid, signal.SIGKILL)  # what the replica itself had started
-            code = os.waitstatus_to_exitcode(status)
-            job_id = self.children.pop(pid)
-            if job_id in self.looks:
-                self.looks.discard(job_id)
-                if len(self.looks) == len(self.children):  # else it may be what a replica has started
-                    self.end_left()
-            ended = {"code": code} if code >= 0 else {"signal": -code}
-            self.send({"event": "exited", "id": job_id, **ended})
 
-    def send(self, message):
-        try:
-            self.control.send(json.dumps(message).encode())
-        except OSError:
-            self.end()
-
-    def end(self):
-        """The emulator is gone: so is everything it started."""
-        for pid in self.children:
-            deliver(pid, signal.SIGKILL, whole_group=True)
-        self.children.clear()
-        self.end_left()
-        os._exit(0)
-
-    def end_left(self):
-        """End what models started in sessions of its own and let go of."""
-        for _ in range(8):  # each may have let go of more
-            left = [pid for pid in children_of(self.pid) if pid not in self.children]
-            for pid in left:
-                deliver(pid, signal.SIGKILL, whole_group=True)
-            if not left:
-                return
-            time.sleep(0.005)
-            for pid in left:
-                with contextlib.suppress(ChildProcessError):
-                    os.waitpid(pid, os.WNOHANG)
-
-
-def children_of(pid):
-    """The processes whose parent this is, where the system tells."""
-    with contextlib.suppress(OSError, ValueError):
-        with open(f"/proc/{pid}/task/{pid}/children") as file:
-            return [int(each) for each in file.read().split()]
-    return []
-
-
-def deliver(pid, number, whole_group):
-    """Signal a child that was not reaped yet. In its first moments it leads no group: then it is alone."""
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        if not whole_group or not signal_group(pid, number):
-            os.kill(pid, number)
-
-
-def signal_group(pid, number):
-    try:
-        os.killpg(pid, number)
-    except (ProcessLookupError, PermissionError):
-        return False
-    return True
-
-
-def end_with_parent(parent):
-    """End this process and what it started when the emulator is gone."""
+def wait_until_parted_from(parent):
+    """Wait until the process of this id has ended, which is the parent of this one."""
     while os.getppid() == parent:
-        time.sleep(_LOOK_AFTER_PARENT_SECONDS)
-    os.killpg(0, signal.SIGKILL)
+        time.sleep(0.0002)
+
+
+def tell(sock, message):
+    with contextlib.suppress(OSError):  # nobody is there any more, which ends this process
+        sock.send(json.dumps(message).encode())
 
 
 def control_of(named):
@@ -326,28 +281,36 @@ def control_of(named):
 def main():
     # The script's own folder must not be importable: its modules would hide packages of the same name.
     sys.path.pop(0)
+    keeper = beside("keeper_main")
     if sys.argv[1] == "--once":
-        fds, parent = [int(number) for number in sys.argv[2].split(",")], int(sys.argv[3])
-        threading.Thread(target=end_with_parent, args=[parent], daemon=True).start()
-        job = json.loads(sys.stdin.read())
+        run_once(keeper, [int(number) for number in sys.argv[2].split(",")], int(sys.argv[3]))
+    control = control_of(sys.argv[1])
+    # An image has the model on Python's path; what the SDK imports must be no file that will be edited.
+    sys.path[:] = [folder for folder in sys.path if folder not in sys.argv[2:]]
+    keeper.Keeper(control, Forge()).serve()
+
+
+def run_once(keeper, fds, emulator):
+    """Do the one job that comes over standard input; end with the emulator, whose process id is given."""
+    job = json.loads(sys.stdin.read())
+
+    def run():
         # What goes wrong here goes wrong again in the job, which says so.
         with contextlib.suppress(Exception):
             import_sdk()
         do(job, [1, *fds])
-    control = control_of(sys.argv[1])
-    # An image has the model on Python's path; what the SDK imports must be no file that will be edited.
-    sys.path[:] = [folder for folder in sys.path if folder not in sys.argv[2:]]
-    try:
-        import_sdk()
-    except BaseException:
-        told = {"event": "failed", "error": traceback.format_exc(), "packages": beside("sdk_main").packages()}
-        control.send(json.dumps(told).encode())
-        os._exit(1)
-    beside("inspect_main").warm()
-    for name in ("lean_main", "item_steps_main"):
-        if os.path.exists(path_beside(name)):  # who only reads signatures has none of them
-            beside(name)
-    ZygoteLoop(control).serve()
+
+    if keeper.adopt_orphans():
+        keeper.keep_one(run, emulator, [fd for fd in fds if fd > 2])
+    threading.Thread(target=end_with_parent, args=[emulator], daemon=True).start()
+    run()
+
+
+def end_with_parent(parent):
+    """End this process and what it started when the emulator is gone."""
+    while os.getppid() == parent:
+        time.sleep(_LOOK_AFTER_PARENT_SECONDS)
+    os.killpg(0, signal.SIGKILL)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from clarifai_emulator.models.scratch import OwnFolder
 from clarifai_emulator.models.uploaded import name_of
-from clarifai_emulator.store import Key
+from clarifai_emulator.store import Key, Kind, Store
 
 _CONTENT = "content"
 _SCRATCH = "clarifai-emulator-artifacts-"
@@ -44,6 +44,15 @@ class ArtifactFiles:
         """Forget the content of a version. A download that is under way has the file open, and goes on."""
         if self._folder.is_there:
             shutil.rmtree(self.content(version).parent, ignore_errors=True)
+
+    def follow(self, store: Store) -> None:
+        """Remove, from now on, the content of a version with the version."""
+
+        def changed(kind: Kind, key: Key) -> None:
+            if kind == Kind.ARTIFACT_VERSION and store.get(kind, key) is None:
+                self.remove(key)
+
+        store.watch(changed)
 
     def clear(self) -> None:
         """Forget every file."""

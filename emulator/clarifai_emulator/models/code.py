@@ -18,12 +18,12 @@ from clarifai_emulator.models.directory import (
     HASH_CONTENT_BELOW,
     NOT_CODE_DIRS,
     REQUIREMENTS_FILE,
-    Watched,
     digest_of,
     is_part_of_model,
     is_special,
 )
 from clarifai_emulator.models.image_content import DOCKERFILE, MODEL_FILES, content_by
+from clarifai_emulator.models.version_source import Watched
 
 # What a model directory is not one without; these count whatever the globs say.
 ALWAYS_WATCHED = frozenset({CONFIG_FILE, REQUIREMENTS_FILE, DOCKERFILE, *MODEL_FILES})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from pathlib import Path, PurePath
 from stat import S_ISDIR, S_ISREG
 from typing import Any
@@ -17,6 +17,7 @@ from clarifai_emulator.models.config_content import CONFIG_FILE, ConfigFile
 from clarifai_emulator.models.config_file import read_config_file
 from clarifai_emulator.models.gpu_use import only_names_a_gpu
 from clarifai_emulator.models.image_content import image_content, model_file_of
+from clarifai_emulator.models.version_source import WantedSecret
 
 REQUIREMENTS_FILE = "requirements.txt"
 
@@ -67,69 +68,6 @@ class ModelDirectory:
         return tuple(
             WantedSecret(str(each["id"]), str(each["env_var"]), str(each.get("value") or ""))
             for each in self.config.get("secrets") or ()
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class WantedSecret:
-    """A secret that a model wants in its environment. ``value``: what it is where the user has none of this id."""
-
-    id: str
-    variable: str
-    value: str = field(default="", repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Watched:
-    """Globs, as in .gitignore: a file counts if it matches ``include`` (empty: all) and not ``exclude``."""
-
-    include: tuple[str, ...] = ()
-    exclude: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class ModelSource:
-    """The code of a model version, and the interpreter that runs it.
-
-    ``path``: the model directory. ``python``: the interpreter. ``content_hash``: of the directory when the version
-    was made. ``environment``: the interpreter's environment in words, for people. ``backend``: which one it was
-    prepared for. ``image``: the container image, where that one needs it (there is no interpreter then).
-    ``mounted``: containers of that image see ``path`` itself, not a copy of it. ``secrets``: what config.yaml asks
-    for. ``watched``: which of its files the dev loop watches; None outside it, where a replica is not reloadable.
-    """
-
-    path: Path
-    python: Path
-    content_hash: str
-    environment: str
-    backend: str = "process"
-    image: str = ""
-    secrets: tuple[WantedSecret, ...] = ()
-    watched: Watched | None = None
-    mounted: bool = False
-
-    def as_record(self) -> dict[str, Any]:
-        """Return its fields as JSON has them."""
-        return {**asdict(self), "path": str(self.path), "python": str(self.python)}
-
-    @classmethod
-    def of_record(cls, content: Any) -> ModelSource:
-        """Return the source that ``as_record`` described. Raises ``KeyError`` or ``TypeError`` for another content.
-
-        A record of an earlier release is of no dev loop and names no backend: what runs such a version prepares it
-        anew, and finds its secrets then.
-        """
-        watched = content.get("watched")
-        return cls(
-            Path(content["path"]),
-            Path(content["python"]),
-            content["content_hash"],
-            content["environment"],
-            backend=content.get("backend", ""),
-            image=content.get("image", ""),
-            secrets=tuple(WantedSecret(**each) for each in content.get("secrets", ())),
-            watched=Watched(tuple(watched["include"]), tuple(watched["exclude"])) if watched is not None else None,
-            mounted=content.get("mounted", False),
         )
 
 

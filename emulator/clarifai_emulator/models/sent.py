@@ -15,7 +15,6 @@ from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 
 from clarifai_emulator.errors import ModelError
-from clarifai_emulator.models.archive import unpack
 from clarifai_emulator.models.scratch import OwnFolder
 
 _SCRATCH = "clarifai-emulator-sent-"
@@ -74,6 +73,9 @@ def _append(path: Path, data: bytes) -> None:
 
 def _unpack_whole(archive: Path, target: Path) -> None:
     """Unpack beside the target first: what is there is whole."""
+    # Archives are unpacked for who sends some.
+    from clarifai_emulator.models.archive import unpack
+
     draft = archive.with_suffix(".unpacked")
     unpack(archive, draft)
     target.parent.mkdir(parents=True, exist_ok=True)

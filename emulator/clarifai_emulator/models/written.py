@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path, PurePath
+from typing import TYPE_CHECKING
 
-from clarifai_emulator.models.code import ALWAYS_WATCHED, Code, CodeReader
-from clarifai_emulator.models.directory import Watched
+from clarifai_emulator.models.version_source import Watched
+
+if TYPE_CHECKING:
+    from clarifai_emulator.models.code import Code, CodeReader
 
 _CODE_SUFFIXES = (".py", ".pyi")
 _MOST_NAMED = 3
@@ -23,6 +26,9 @@ class WrittenFiles:
 
     def reader(self, directory: Path, watched: Watched) -> CodeReader:
         """Reads a directory without its model's own files."""
+        # Directories are read for the dev loop alone.
+        from clarifai_emulator.models.code import CodeReader
+
         return CodeReader(directory, watched, self._own.setdefault(directory, set()))
 
     def of(self, directory: Path) -> set[str]:
@@ -50,6 +56,8 @@ class WrittenFiles:
 
 
 def _is_code(name: str) -> bool:
+    from clarifai_emulator.models.code import ALWAYS_WATCHED
+
     return name in ALWAYS_WATCHED or PurePath(name).suffix in _CODE_SUFFIXES
 
 

@@ -9,7 +9,7 @@ from clarifai_grpc.grpc.api.resources_pb2 import Deployment, Model, ModelVersion
 
 from clarifai_emulator.catalogue import USER_RUN
 from clarifai_emulator.messages.address import ModelKey, NodepoolKey
-from clarifai_emulator.models.directory import ModelSource
+from clarifai_emulator.models.version_source import ModelSource
 from clarifai_emulator.models.versions import newest_usable
 from clarifai_emulator.nodepools.fleet import Target
 from clarifai_emulator.routing.candidate_deployments import model_key_of, served_model

@@ -17,7 +17,7 @@ from clarifai_emulator.dispatch.dispatcher import Credential
 from clarifai_emulator.dispatch.lane import Lane, LaneKey, Replica
 from clarifai_emulator.errors import CallerError
 from clarifai_emulator.messages.address import NodepoolKey, RunnerKey
-from clarifai_emulator.models.directory import ModelSource
+from clarifai_emulator.models.version_source import ModelSource
 from clarifai_emulator.nodepools.capacity import Placement
 from clarifai_emulator.nodepools.scaling import Demand
 

@@ -12,8 +12,8 @@ from clarifai_emulator.backend_table import abilities_of
 from clarifai_emulator.backends.backend import Backend, Debugging, ReplicaSpec
 from clarifai_emulator.config import EmulatorConfig
 from clarifai_emulator.machine.pools import Pools
-from clarifai_emulator.models.directory import ModelSource, read_model_directory
 from clarifai_emulator.models.progress import Progress
+from clarifai_emulator.models.version_source import ModelSource
 from clarifai_emulator.nodepools.fleet import Fleet, ReplicaRecord
 from clarifai_emulator.store import Kind, Store
 
@@ -46,6 +46,9 @@ class LaunchSpecs:
             return source
         known = self._prepared.get((source, backend.name))
         if known is None:
+            # Read for a nodepool of another backend than its model was deployed to, which is rare.
+            from clarifai_emulator.models.directory import read_model_directory
+
             directory = await asyncio.to_thread(read_model_directory, source.path)
             known = await backend.prepare(directory, progress, is_watched=source.watched is not None)
             known = replace(known, content_hash=source.content_hash, watched=source.watched)

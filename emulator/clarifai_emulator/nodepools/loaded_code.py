@@ -10,7 +10,7 @@ import asyncio
 from pathlib import Path
 
 from clarifai_emulator.models.code import Code, CodeReader
-from clarifai_emulator.models.directory import ModelSource, Watched
+from clarifai_emulator.models.version_source import ModelSource, Watched
 from clarifai_emulator.models.written import WrittenFiles, changed_while_loading
 from clarifai_emulator.nodepools.fleet import ReplicaRecord
 

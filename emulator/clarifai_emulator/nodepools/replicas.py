@@ -7,7 +7,8 @@ import asyncio
 import logging
 import uuid
 from collections.abc import Callable, Iterable, Sequence
-from functools import partial
+from functools import cached_property, partial
+from typing import TYPE_CHECKING
 
 from clarifai_grpc.grpc.api.resources_pb2 import ComputeInfo, Nodepool, Runner
 
@@ -25,18 +26,22 @@ from clarifai_emulator.nodepools.capacity import Placement
 from clarifai_emulator.nodepools.debuggers import Debuggers
 from clarifai_emulator.nodepools.fleet import Fleet, ReplicaRecord, ReplicaState, Standby, model_traceback
 from clarifai_emulator.nodepools.launch_spec import LaunchSpecs
-from clarifai_emulator.nodepools.loaded_code import LoadedCode
 from clarifai_emulator.nodepools.placing import Places
 from clarifai_emulator.nodepools.scaling import crash_delay, is_failed
 from clarifai_emulator.nodepools.supervisor_reports import Reporter, keeps_failing
 from clarifai_emulator.nodepools.warm_pool import WarmPool
 from clarifai_emulator.store import Kind, Store
 
+if TYPE_CHECKING:
+    from clarifai_emulator.nodepools.loaded_code import LoadedCode
+
 log = logging.getLogger(__name__)
 
 # The genuine runner needs some milliseconds after an answer until it says that it is idle.
 _WIND_UP_SECONDS = 0.2
 _WIND_UP_POLL_SECONDS = 0.001
+# A process that was killed ends at once, unless the system does not let go of it: a driver or a disk that hangs.
+_KILLED_SECONDS = 10.0
 
 
 class Replicas:
@@ -64,12 +69,19 @@ class Replicas:
         self._report = reporter
         self._clock = clock
         self._debuggers = debuggers
-        self._loaded_code = LoadedCode(written)
+        self._written = written
         self._drains: set[asyncio.Task[None]] = set()
         self._fleets: dict[RunnerKey, Fleet] = {}  # by a runner that was made for it
         self.warm_pool = warm_pool
         self._launch_specs = launch_specs
         self._places = places
+
+    @cached_property
+    def _loaded_code(self) -> LoadedCode:
+        # Imported with the first replica: before, nobody needs what reads model directories.
+        from clarifai_emulator.nodepools.loaded_code import LoadedCode
+
+        return LoadedCode(self._written)
 
     def launch(self, fleet: Fleet, *, instead_of: Sequence[ReplicaRecord] = ()) -> None:
         """Take room and devices for one more replica and start its task. ``instead_of``: those that end once it is
@@ -396,6 +408,15 @@ class Replicas:
                 process.terminate()
                 await asyncio.wait([process.exited], timeout=grace)
             process.kill()
+            await asyncio.wait([task], timeout=_KILLED_SECONDS)
+            if not task.done():
+                log.error(
+                    "replica %s could not be ended: its process %d was killed %g s ago and is still there",
+                    record.replica_id,
+                    process.pid,
+                    _KILLED_SECONDS,
+                )
+                task.cancel()
         await asyncio.gather(task, return_exceptions=True)
 
 

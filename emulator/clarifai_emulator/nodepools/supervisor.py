@@ -24,7 +24,7 @@ from clarifai_emulator.dispatch.dispatcher import Dispatcher
 from clarifai_emulator.dispatch.lane import Lane, LaneKey, Replica, RunnerLink
 from clarifai_emulator.errors import CallerError
 from clarifai_emulator.messages.address import NodepoolKey, RunnerKey
-from clarifai_emulator.models.directory import ModelSource
+from clarifai_emulator.models.version_source import ModelSource
 from clarifai_emulator.models.versions import TRAINED, is_on_trial
 from clarifai_emulator.nodepools.deployment_targets import Targets
 from clarifai_emulator.nodepools.fleet import Fleet, Fleets, ReplicaRecord, ReplicaState, Target

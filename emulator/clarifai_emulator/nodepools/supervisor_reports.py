@@ -14,7 +14,6 @@ from clarifai_emulator.errors import CallerError, NoRoom
 from clarifai_emulator.events import EventBus
 from clarifai_emulator.logbook import LogBook, LogSource, log_source
 from clarifai_emulator.messages.address import ModelAddress
-from clarifai_emulator.models.load_failures import way_out
 from clarifai_emulator.models.versions import build_failed
 from clarifai_emulator.nodepools.fleet import Fleet, ReplicaRecord, Target
 from clarifai_emulator.nodepools.ways_out import ways_out
@@ -108,7 +107,7 @@ def keeps_failing(fleet: Fleet, why: str) -> CallerError:
         StatusCode.MODEL_DEPLOYMENT_FAILED,
         f"{fleet.target.sentence_name} has no replica: {fleet.failures} starts in a row failed, the last "
         f"because {why}.\n{fleet.last_failure}\n",
-        hint=way_out(fleet.last_failure, _code_of(fleet.target))
+        hint=_way_out(fleet.last_failure, _code_of(fleet.target))
         or "Mend the model and deploy it again; `clarifai-emulator logs` has everything it printed.",
         row="dispatch.load-fails",
     )
@@ -144,6 +143,13 @@ def holds_the_accelerators(target: Target, reason: str) -> CallerError:
         f"{reason.rstrip('.')}.",
         hint="End what serves first: `clarifai-emulator deploy DIR --stop-first`; requests wait meanwhile.",
     )
+
+
+def _way_out(failure: str, code: str) -> str:
+    # What is known of failures is read when a model fails.
+    from clarifai_emulator.models.load_failures import way_out
+
+    return way_out(failure, code)
 
 
 def no_code(target: Target) -> CallerError:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from clarifai_emulator.messages.address import NodepoolKey, RunnerKey
-from clarifai_emulator.models.directory import ModelSource
+from clarifai_emulator.models.version_source import ModelSource
 from clarifai_emulator.nodepools.fleet import ReplicaRecord
 
 # Each holds a loaded model: the one that was parked first makes room.

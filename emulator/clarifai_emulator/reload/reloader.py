@@ -23,8 +23,9 @@ from clarifai_emulator.errors import CallerError, EmulatorError, ModelError, NoR
 from clarifai_emulator.events import EventBus
 from clarifai_emulator.logbook import BUILDER, LogBook
 from clarifai_emulator.models.code import Code
-from clarifai_emulator.models.directory import ModelSource, Watched, read_model_directory
+from clarifai_emulator.models.directory import read_model_directory
 from clarifai_emulator.models.progress import Progress
+from clarifai_emulator.models.version_source import ModelSource, Watched
 from clarifai_emulator.models.written import WrittenFiles
 from clarifai_emulator.nodepools.supervisor import Supervisor
 from clarifai_emulator.reload.differences import as_dict as finding_as_dict

@@ -20,8 +20,9 @@ from clarifai_emulator.deploy.model_versions import NewCode
 from clarifai_emulator.deploy.pinned_versions import is_pinned
 from clarifai_emulator.errors import ModelError
 from clarifai_emulator.models.code import Code
-from clarifai_emulator.models.directory import ModelDirectory, ModelSource, read_model_directory
+from clarifai_emulator.models.directory import ModelDirectory, read_model_directory
 from clarifai_emulator.models.progress import Progress
+from clarifai_emulator.models.version_source import ModelSource
 from clarifai_emulator.nodepools.fleet import ReplicaRecord, ReplicaState
 from clarifai_emulator.nodepools.replacement import Replacement
 from clarifai_emulator.nodepools.supervisor import Supervisor

@@ -20,7 +20,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from clarifai_emulator.models.code import Code, CodeReader
-from clarifai_emulator.models.directory import Watched
+from clarifai_emulator.models.version_source import Watched
 from clarifai_emulator.reload.debounce import FileEvent, Settling
 
 _POLL_SECONDS = 0.2

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from clarifai_grpc.grpc.api.resources_pb2 import User
 
-from clarifai_emulator.models.directory import ModelSource
+from clarifai_emulator.models.version_source import ModelSource
 from clarifai_emulator.resources.app_rows import APP
 from clarifai_emulator.resources.artifact_rows import ARTIFACT, ARTIFACT_VERSION
 from clarifai_emulator.resources.compute_rows import COMPUTE_CLUSTER, NODEPOOL, RUNNER

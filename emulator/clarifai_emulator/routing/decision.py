@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
 
@@ -30,7 +30,7 @@ class RoutingRule(StrEnum):
     SHARED = "shared"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: that doubles the time in which one is made, and each request makes one
 class Ask:
     """The wishes of a request about where it goes; ``me`` is already a user id everywhere.
 
@@ -183,9 +183,16 @@ class Decision:
     runner_id: str
     reason: str
     rejected: tuple[Candidate, ...]
+    _told: dict[str, Any] = field(default_factory=dict[str, Any], init=False, repr=False, compare=False)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the decision as JSON; keys are joined with slashes."""
+        """Return the decision as JSON, which is not to be changed: most requests share theirs with others. Keys are
+        joined with slashes."""
+        if not self._told:
+            self._told.update(self._as_dict())
+        return self._told
+
+    def _as_dict(self) -> dict[str, Any]:
         return {
             "rule": self.rule.value,
             "deployment": "/".join(self.deployment) if self.deployment else None,

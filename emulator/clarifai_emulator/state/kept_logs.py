@@ -25,9 +25,9 @@ class KeptLogs:
         self._timer: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
-        """Put the kept lines into the log book, and keep those that come."""
-        for log_type, source, message in list(self._file.lines()):
-            self._logbook.append(log_type, message, **json.loads(source))
+        """Put the kept lines into the log book, and keep those that come. Raises ``ConfigError``."""
+        for log_type, source, message in self._file.lines():
+            self._logbook.append(log_type, message, **source)
         self._logbook.subscribe(self._note)
 
     def write(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
+from clarifai_emulator.errors import ConfigError
 from clarifai_emulator.logbook import LogBook
 from clarifai_emulator.state.kept_logs import KeptLogs
 from clarifai_emulator.state.records import Table
@@ -28,7 +29,11 @@ class KeptState:
         """Put what the directory holds where it belongs, and keep what comes; how many resources there were.
         Raises ``ConfigError``."""
         count = self._file.open()
-        self._logs.start()
+        try:
+            self._logs.start()
+        except ConfigError:
+            self._file.close()
+            raise
         if count:
             log.info("%d resources restored from %s", count, self._directory)
         return count

@@ -16,7 +16,7 @@ from google.protobuf.json_format import ParseDict, ParseError
 from google.protobuf.message import DecodeError, Message
 
 from clarifai_emulator.messages.json import as_dict
-from clarifai_emulator.models.directory import ModelSource
+from clarifai_emulator.models.version_source import ModelSource
 from clarifai_emulator.resources.rows import Record
 from clarifai_emulator.store import Key, Kind, Store
 

@@ -14,10 +14,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import shlex
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,33 +28,35 @@ from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
 from clarifai_emulator.errors import CallerError, ConfigError
 from clarifai_emulator.state.records import BadRecord, Table, from_bytes, is_kept, kept, to_bytes
+from clarifai_emulator.state.state_check import (
+    damaged_state,
+    file_damages,
+    has_our_tables,
+    is_format_damaged,
+    is_marked,
+    no_state,
+    other_format,
+    refusal,
+    require_whole,
+)
+from clarifai_emulator.state.state_schema import (
+    BETWEEN_IDS,
+    FILE,
+    FORMAT,
+    checksum_of,
+    connect,
+    create,
+    is_damage,
+    pragma,
+    upgrade,
+)
+from clarifai_emulator.state.stored_rows import DamagedRow, line_of, note_of, resource_of, rows
 from clarifai_emulator.store import Key, Kind, Store
 
 log = logging.getLogger(__name__)
 
-FORMAT = 1
-FILE = "state.sqlite"
-_APPLICATION_ID = 0x436C6172  # tells this kind of file from every other SQLite file
-_SCHEMA = """
-CREATE TABLE resources (
-    place INTEGER PRIMARY KEY AUTOINCREMENT,
-    kind TEXT NOT NULL,
-    key TEXT NOT NULL,
-    content BLOB NOT NULL,
-    UNIQUE (kind, key)
-);
-CREATE TABLE log_lines (
-    place INTEGER PRIMARY KEY AUTOINCREMENT,
-    log_type TEXT NOT NULL,
-    source TEXT NOT NULL,
-    message TEXT NOT NULL
-);
-"""
-# Came later: added to a file of the same format that has none; a release that does not know it passes it over.
-_NOTES = "CREATE TABLE IF NOT EXISTS notes (name TEXT PRIMARY KEY, content TEXT NOT NULL)"
 _RETRY_SECONDS = 1.0
 _LINES_BETWEEN_REMOVALS = 1000
-_BETWEEN_IDS = "\x1f"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,23 +101,24 @@ class StateFile:
         ``ConfigError`` for a directory that is in use, and for a file of another kind or format."""
         try:
             self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for damage in file_damages(self._directory):
+                raise DamagedRow(damage)
             path = self._directory / FILE
             path.touch(mode=0o600)
-            self._database = database = sqlite3.connect(path, isolation_level=None, timeout=1.0)
+            self._database = database = connect(str(path), timeout=1.0)
             database.execute("PRAGMA locking_mode = EXCLUSIVE")
             database.execute("PRAGMA journal_mode = WAL")
             database.execute(f"PRAGMA synchronous = {'FULL' if self._is_synced else 'NORMAL'}")
             database.execute("BEGIN IMMEDIATE")
             self._require_format(database)
-            database.execute(_NOTES)
             database.execute("COMMIT")
+            require_whole(database)
             count = self._load(database)
-        except (OSError, sqlite3.Error, BadRecord) as error:
+            for row in rows(database, "notes"):
+                note_of(row)
+        except (OSError, sqlite3.Error, DamagedRow, ConfigError) as error:
             self.close()
-            raise _cannot_use(self._directory, error) from None
-        except ConfigError:
-            self.close()
-            raise
+            raise refusal(self._directory, error) from None
         self._store.watch(self._note)
         return count
 
@@ -139,7 +143,10 @@ class StateFile:
     def _undo(self, database: sqlite3.Connection, changed: Iterable[tuple[Kind, Key]]) -> None:
         """Put back into the store what the file has of these, unless something newer is still to be written."""
         for kind, key in reversed([each for each in changed if each not in self._owed]):
-            before = self._read(database, kind, key)
+            try:
+                before = self._read(database, kind, key)
+            except (sqlite3.Error, BadRecord):  # what there was cannot be read any more
+                continue
             self._undoing = (kind, key)
             try:
                 if before is not None:
@@ -150,7 +157,7 @@ class StateFile:
                 self._undoing = None
 
     def _read(self, database: sqlite3.Connection, kind: Kind, key: Key) -> Any:
-        asked = (kind, _BETWEEN_IDS.join(key))
+        asked = (kind, BETWEEN_IDS.join(key))
         found = database.execute("SELECT content FROM resources WHERE kind = ? AND key = ?", asked).fetchone()
         return from_bytes(self._table.get(kind), found[0]) if found is not None else None
 
@@ -158,7 +165,8 @@ class StateFile:
         """Keep a text that is no resource, in place of what was kept under this name. Raises ``sqlite3.Error``."""
         if self._database is not None:
             with _transaction(self._database) as database:
-                database.execute("INSERT OR REPLACE INTO notes (name, content) VALUES (?, ?)", (name, content))
+                values = (name, content, checksum_of("notes", name, content))
+                database.execute("INSERT OR REPLACE INTO notes (name, content, checksum) VALUES (?, ?, ?)", values)
 
     def noted(self, name: str) -> str | None:
         """Return what is kept under this name."""
@@ -194,18 +202,27 @@ class StateFile:
         time to time. Raises ``sqlite3.Error``."""
         if self._database is not None:
             with _transaction(self._database) as database:
-                database.executemany("INSERT INTO log_lines (log_type, source, message) VALUES (?, ?, ?)", lines)
+                database.executemany(
+                    "INSERT INTO log_lines (log_type, source, message, checksum) VALUES (?, ?, ?, ?)",
+                    ((*line, checksum_of("log_lines", *line)) for line in lines),
+                )
             self._lines_kept += len(lines)
             if self._lines_kept >= _LINES_BETWEEN_REMOVALS:
                 self._lines_kept = 0
                 _remove_lines(self._database, self._log_limits)
 
-    def lines(self) -> Iterator[tuple[str, str, str]]:
-        """The log lines that are kept, oldest first."""
+    def lines(self) -> list[tuple[str, dict[str, Any], str]]:
+        """Return the log lines that are kept (log type, source, message), oldest first. Raises ``ConfigError`` for
+        one that is damaged."""
         if self._database is None:
-            return
-        _remove_lines(self._database, self._log_limits)
-        yield from self._database.execute("SELECT log_type, source, message FROM log_lines ORDER BY place")
+            return []
+        try:
+            found = [(row.place, line_of(row)) for row in rows(self._database, "log_lines")]
+            _remove_lines(self._database, self._log_limits)
+            first = self._database.execute("SELECT min(place) FROM log_lines").fetchone()[0]
+        except (sqlite3.Error, DamagedRow) as error:
+            raise refusal(self._directory, error) from None
+        return [line for place, line in found if first is not None and place >= first]
 
     def _note(self, kind: Kind, key: Key) -> None:
         if self._undoing == (kind, key):
@@ -243,26 +260,26 @@ class StateFile:
 
     def _write(self, database: sqlite3.Connection, kind: Kind, key: Key) -> None:
         item = self._store.get(kind, key)
-        name = _BETWEEN_IDS.join(key)
+        name = BETWEEN_IDS.join(key)
         if item is None or not is_kept(self._store, self._table, kind, key):
             database.execute("DELETE FROM resources WHERE kind = ? AND key = ?", (kind, name))
         else:
+            content = to_bytes(item)
             database.execute(
-                "INSERT INTO resources (kind, key, content) VALUES (?, ?, ?) "
-                "ON CONFLICT (kind, key) DO UPDATE SET content = excluded.content",
-                (kind, name, to_bytes(item)),
+                "INSERT INTO resources (kind, key, content, checksum) VALUES (?, ?, ?, ?) "
+                "ON CONFLICT (kind, key) DO UPDATE SET content = excluded.content, checksum = excluded.checksum",
+                (kind, name, content, checksum_of("resources", kind, name, content)),
             )
 
     def _load(self, database: sqlite3.Connection) -> int:
         count = 0
         unknown = Counter[str]()
-        for name, key, content in database.execute("SELECT kind, key, content FROM resources ORDER BY place"):
-            row = self._table.get(Kind(name))
-            kind = row.kind if row is not None else Kind(name)
-            if row is None:
-                unknown[name] += 1
+        for row in rows(database, "resources"):
+            kind, key, item = resource_of(row, self._table)
+            if kind not in self._table:
+                unknown[kind] += 1
                 self._store.add_kind(kind)
-            self._store.put(kind, tuple(key.split(_BETWEEN_IDS)), from_bytes(row, content))
+            self._store.put(kind, key, item)
             count += 1
         for row in self._table.values():
             if row.listed_by_change:
@@ -278,21 +295,20 @@ class StateFile:
         return count
 
     def _require_format(self, database: sqlite3.Connection) -> None:
-        kind = _pragma(database, "application_id")
-        found = _pragma(database, "user_version")
-        if kind == 0 and found == 0 and not database.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone():
-            for statement in _SCHEMA.split(";"):
-                database.execute(statement)
-            database.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
-            database.execute(f"PRAGMA user_version = {FORMAT}")
-        elif kind != _APPLICATION_ID:
-            raise ConfigError(
-                f"{self._directory / FILE} is no state of an emulator.",
-                [],
-                hint="Name another directory with --state.",
-            )
+        """Make the tables of a new file, and bring one of an earlier format to this one."""
+        is_ours, found = is_marked(database), pragma(database, "user_version")
+        if not is_ours and not found and not database.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone():
+            create(database)
+        elif not is_ours:
+            if has_our_tables(database):
+                raise damaged_state(self._directory, f"{FILE} is no longer marked as a state's")
+            raise no_state(self._directory / FILE)
+        elif is_format_damaged(found):
+            raise damaged_state(self._directory, f"the number of its format is damaged: {found}")
+        elif found == 1:
+            upgrade(database)
         elif found != FORMAT:
-            raise _other_format(self._directory / FILE, found)
+            raise other_format(self._directory / FILE, found)
 
 
 def _order_by_change(store: Store, kind: Kind) -> None:
@@ -300,10 +316,6 @@ def _order_by_change(store: Store, kind: Kind) -> None:
     items: list[tuple[Key, Any]] = [(key, store.get(kind, key)) for key in reversed(list(store.keys(kind)))]
     for key, item in sorted(items, key=lambda each: each[1].modified_at.ToNanoseconds()):
         store.put(kind, key, item, to_front=True)
-
-
-def _pragma(database: sqlite3.Connection, name: str) -> int:
-    return database.execute(f"PRAGMA {name}").fetchone()[0]
 
 
 @contextmanager
@@ -333,35 +345,13 @@ def _remove_lines(database: sqlite3.Connection, limits: LogLimits) -> None:
 
 
 def _not_kept(directory: Path, error: sqlite3.Error) -> CallerError:
+    hint = "Make room on that disk, and send it again."
+    if is_damage(error):
+        named = shlex.quote(str(directory))
+        hint = f"The files are damaged: stop the emulator, and run `clarifai-emulator state repair {named}`."
     return CallerError(
         StatusCode.INTERNAL_DATABASE_ISSUE,
         f"What this request changes could not be written to {directory}: {error}. Nothing was changed.",
-        hint="Make room on that disk, and send it again.",
+        hint=hint,
         row="requests.not-written",
-    )
-
-
-def _other_format(file: Path, found: int) -> ConfigError:
-    newer = found > FORMAT
-    age = "a newer" if newer else "an older"
-    here = (
-        "or name another directory with --state" if newer else "`clarifai-emulator export` there, and `import` here"
-    )
-    return ConfigError(
-        f"{file} has format {found}, of {age} release; this one reads format {FORMAT}.",
-        [],
-        hint=f"Start that release, {here}.",
-    )
-
-
-def _cannot_use(directory: Path, error: Exception) -> ConfigError:
-    if isinstance(error, sqlite3.OperationalError) and "locked" in str(error):
-        return ConfigError(
-            f"The state in {directory} is in use by another emulator.",
-            [],
-            hint="Stop that one (`clarifai-emulator status` shows it), or name another directory with --state.",
-        )
-    reason: Any = error.strerror if isinstance(error, OSError) else error
-    return ConfigError(
-        f"The state in {directory} cannot be used: {reason}.", [], hint="Name another directory with --state."
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from clarifai_emulator.errors import ConfigError
-from clarifai_emulator.models.directory import ModelSource
+from clarifai_emulator.models.version_source import ModelSource
 from clarifai_emulator.state.records import (
     BadRecord,
     Table,

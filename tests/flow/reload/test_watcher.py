@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from watchdog.observers.api import BaseObserver
 
-from clarifai_emulator.models.directory import Watched
+from clarifai_emulator.models.version_source import Watched
 from clarifai_emulator.reload import watcher as watching
 from clarifai_emulator.reload.watcher import Watcher
 

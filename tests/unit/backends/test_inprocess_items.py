@@ -23,7 +23,7 @@ class Told:
         self.outputs: list[tuple[int, str, int]] = []
         self.ended: list[int] = []
 
-    def output(self, number: int, response: Any, size: int) -> None:
+    def output(self, number: int, response: Any, size: int, *, is_last: bool = False) -> None:
         self.outputs.append((number, response.status.description, size))
 
     def done(self, number: int) -> None:

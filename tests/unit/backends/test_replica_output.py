@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 
 import pytest
@@ -89,3 +90,50 @@ async def test_close_does_not_wait_for_something_that_the_replica_started_and_th
     with pytest.raises(BrokenPipeError):
         os.write(held, b"nobody reads this")
     os.close(held)
+
+
+async def test_a_flood_is_told_a_little_at_a_time_and_others_have_their_turn_in_between(scene: Scene) -> None:
+    told: list[int] = []  # lines that were told in each turn of the event loop
+    os.write(scene.pipe.write_fd, b"\n" * 60_000)
+    while len(scene.lines) < 60_000:
+        before = len(scene.lines)
+        await asyncio.sleep(0.001)
+        told.append(len(scene.lines) - before)
+    assert max(told) <= 100
+    scene.pipe.close()
+
+
+async def test_a_replica_that_floods_waits_with_what_it_prints(scene: Scene) -> None:
+    os.set_blocking(scene.pipe.write_fd, False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(scene.pipe.write_fd, b"x" * 4095 + b"\n")
+    await asyncio.sleep(0.05)
+    os.write(scene.pipe.write_fd, b"there is room again\n")
+    scene.pipe.close()
+    assert scene.lines[-1] == "there is room again"
+
+
+async def test_of_a_flood_that_ends_the_last_lines_are_told_and_how_many_are_left_out(scene: Scene) -> None:
+    os.write(scene.pipe.write_fd, b"\n" * 60_000 + b"last words\n")
+    scene.pipe.close()
+    assert scene.lines[-1] == "last words"
+    assert scene.lines[0] == ("[emulator] 55001 lines are left out here: the replica ended while it printed")
+    assert len(scene.lines) == 5_001
+
+
+async def test_a_flood_of_something_that_outlives_the_replica_does_not_hold_up_its_end() -> None:
+    lines: list[str] = []
+    pipe = OutputPipe(lines.append)
+    held = os.dup(pipe.write_fd)
+    read = os.read
+
+    def read_and_refill(fd: int, size: int) -> bytes:
+        os.write(held, b"x" * 9_999 + b"\n")
+        return read(fd, size)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "read", read_and_refill)
+        pipe.close()
+    os.close(held)
+    assert 100 <= len(lines) < 200

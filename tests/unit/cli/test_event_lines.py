@@ -44,3 +44,21 @@ def test_details_show_every_event() -> None:
     event = {"seq": 1, "time": 0.0, "kind": "work.sent", "work_id": "w"}
     assert EventLines().line(event) is None
     assert "work_id=w" in (EventLines(details=True).line(event) or "")
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"kind": "request.finished", "rpc": "PostModelOutputs", "status": 1, "milliseconds": 1, "request_id": "r"},
+        {"kind": "request.finished", "rpc": "P", "call": "f()", "status": 1, "milliseconds": 1, "request_id": "r"},
+        {"kind": "deployment.failed", "reason": "\x1b[2J", **DEPLOYMENT},
+        {"kind": "replica.crashed", "message": "\x1b[2J", **DEPLOYMENT},
+        {"kind": "dev.problem", "message": "\x1b[2J"},
+        {"kind": "contract.finding", "severity": "error", "rule": "r", "model": "m", "message": "\x1b[2J"},
+    ],
+)
+def test_what_a_model_said_in_an_event_is_shown_and_not_obeyed(event: dict[str, Any]) -> None:
+    error = {"error": "\x1b[2J"} if event["kind"] == "request.finished" else {}
+    said = unstyle(EventLines().line({"seq": 1, "time": 0.0, **event, **error}) or "")
+    assert r"\x1b[2J" in said
+    assert "\x1b" not in said

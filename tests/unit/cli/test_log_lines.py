@@ -74,7 +74,7 @@ def test_the_runners_noise_is_shown_when_asked_for() -> None:
 
 
 def test_what_a_model_prints_moves_no_cursor_and_of_a_progress_bar_the_last_is_left() -> None:
-    assert printable("\x1b]0;title\x07\x1b[2Jhi\x00\x08") == "]0;title[2Jhi"
+    assert printable("\x1b]0;title\x07\x1b[2Jhi\x00\x08") == r"\x1b]0;title\x07\x1b[2Jhi\x00\x08"
     assert printable("10%\r 50%\r100%\r") == "100%"
     assert printable("a\tb äöü 日本") == "a\tb äöü 日本"
 

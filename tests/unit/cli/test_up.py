@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from clarifai_emulator.behaviour import Behaviour
+from clarifai_emulator.cli.env_option import VariableWords, as_setting
 from clarifai_emulator.cli.main import cli
 from clarifai_emulator.cli.up import arguments_of, parse_pats
 from clarifai_emulator.config import EmulatorConfig
@@ -31,6 +32,28 @@ def test_tokens_and_their_users(values: tuple[str, ...], expected: dict[str, str
 def test_options_travel_to_a_detached_emulator_without_its_tokens() -> None:
     options = {"port": 0, "pats": ("secret",), "topology": (Path("/a.yaml"), Path("/b.yaml")), "num_threads": None}
     assert arguments_of(options) == ["--port", "0", "--topology", "/a.yaml", "--topology", "/b.yaml"]
+
+
+def test_variables_of_models_travel_to_a_detached_emulator_in_its_environment_alone() -> None:
+    words = ("OPENAI_API_KEY", "KEY=planted value", "AWS_*")
+    assert arguments_of({"env": words}) == [], "everyone sees a command line"
+    setting = as_setting(words)
+    assert VariableWords().split_envvar_value(setting) == list(words)
+
+
+@pytest.mark.parametrize(
+    ("setting", "told"),
+    [
+        ("CLARIFAI_PAT=mine", "env must not name CLARIFAI_PAT: the emulator sets it for each replica"),
+        ("1X", "env must hold names like OPENAI_API_KEY or AWS_*, or NAME=VALUE, got '1X'"),
+        ("A*=x", "env must hold names like OPENAI_API_KEY or AWS_*, or NAME=VALUE, got 'A*'"),
+        ("'A=x", "CLARIFAI_EMULATOR_ENV cannot be read: No closing quotation."),
+    ],
+)
+def test_a_variable_that_cannot_be_one_is_refused(setting: str, told: str) -> None:
+    done = CliRunner().invoke(cli, ["up", "--port", "0"], env={"CLARIFAI_EMULATOR_ENV": setting})
+    assert told in done.output
+    assert done.exit_code != 0
 
 
 def test_what_is_chosen_reaches_the_configuration(monkeypatch: pytest.MonkeyPatch) -> None:

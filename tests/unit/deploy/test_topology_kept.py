@@ -10,7 +10,8 @@ import pytest
 
 from clarifai_emulator.deploy.topology_kept import KeptTopology
 from clarifai_emulator.resources.kind_table import TABLE
-from clarifai_emulator.state.state_file import FILE, StateFile
+from clarifai_emulator.state.state_file import StateFile
+from clarifai_emulator.state.state_schema import FILE
 from clarifai_emulator.store import Store
 from clarifai_emulator.topology.file_changes import changes
 from clarifai_emulator.topology.files import Topology, load_topology
@@ -88,7 +89,10 @@ async def test_what_cannot_be_read_is_said_and_then_everything_counts_as_new(
 async def test_a_state_that_an_earlier_release_wrote_has_none(topology: Topology, tmp_path: Path) -> None:
     opened(tmp_path).close()
     with sqlite3.connect(tmp_path / "state" / FILE) as database:
-        database.execute("DROP TABLE notes")
+        database.executescript(
+            "DROP TABLE notes; ALTER TABLE resources DROP COLUMN checksum; "
+            "ALTER TABLE log_lines DROP COLUMN checksum; PRAGMA user_version = 1"
+        )
     database.close()
     file = opened(tmp_path)
     assert KeptTopology(file).load() == Topology()

@@ -9,7 +9,8 @@ import pytest
 
 from clarifai_emulator.models import code as reading
 from clarifai_emulator.models.code import CodeReader
-from clarifai_emulator.models.directory import Watched, content_hash
+from clarifai_emulator.models.directory import content_hash
+from clarifai_emulator.models.version_source import Watched
 
 
 @pytest.fixture

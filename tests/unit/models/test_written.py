@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from clarifai_emulator.models.code import Code, CodeReader
-from clarifai_emulator.models.directory import Watched
+from clarifai_emulator.models.version_source import Watched
 from clarifai_emulator.models.written import WrittenFiles, are_the_models_own, changed_while_loading
 
 

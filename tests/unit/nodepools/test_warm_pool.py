@@ -10,7 +10,7 @@ import pytest
 from clarifai_grpc.grpc.api.resources_pb2 import Runner
 
 from clarifai_emulator.dispatch.dispatcher import Credential
-from clarifai_emulator.models.directory import ModelSource
+from clarifai_emulator.models.version_source import ModelSource
 from clarifai_emulator.nodepools.capacity import Amount, Node, Placement
 from clarifai_emulator.nodepools.fleet import ReplicaRecord, ReplicaState
 from clarifai_emulator.nodepools.warm_pool import WarmPool

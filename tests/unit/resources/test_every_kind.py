@@ -16,7 +16,7 @@ from clarifai_emulator.api.access.auth import Caller
 from clarifai_emulator.api.call import ApiCall
 from clarifai_emulator.api.rpc import rpc_table
 from clarifai_emulator.errors import CallerError
-from clarifai_emulator.models.directory import ModelSource
+from clarifai_emulator.models.version_source import ModelSource
 from clarifai_emulator.resources.artifact_rows import ARTIFACT_VERSION
 from clarifai_emulator.resources.kind_table import ROWS
 from clarifai_emulator.resources.pipeline_rows import PIPELINE_RUN, PIPELINE_STEP_VERSION, PIPELINE_VERSION

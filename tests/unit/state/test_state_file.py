@@ -15,11 +15,12 @@ from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
 from clarifai_emulator.errors import CallerError, ConfigError
 from clarifai_emulator.logbook import RUNNER, LogBook
-from clarifai_emulator.models.directory import ModelSource, WantedSecret, Watched
+from clarifai_emulator.models.version_source import ModelSource, WantedSecret, Watched
 from clarifai_emulator.resources.kind_table import TABLE
 from clarifai_emulator.resources.rows import Record
 from clarifai_emulator.state.kept_logs import KeptLogs
-from clarifai_emulator.state.state_file import FILE, LogLimits, StateFile
+from clarifai_emulator.state.state_file import LogLimits, StateFile
+from clarifai_emulator.state.state_schema import FILE
 from clarifai_emulator.state.transfer import export_state, import_state
 from clarifai_emulator.store import Kind, Store
 
@@ -150,6 +151,30 @@ async def test_a_request_that_cannot_be_written_is_refused_and_undone_and_others
     found, other = opened(tmp_path / "state")
     assert sorted(app.id for app in found.list(Kind.APP)) == ["changed", "gone", "kept", "later"]
     other.close()
+
+
+async def test_a_request_whose_change_meets_a_damaged_page_is_refused_with_the_way_to_repair_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, file = opened(tmp_path / "state")
+
+    def damaged(*_: object) -> None:
+        error = sqlite3.DatabaseError("database disk image is malformed")
+        error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+        raise error
+
+    monkeypatch.setattr(file, "_write", damaged)
+    monkeypatch.setattr(file, "_read", damaged)
+    store.put(Kind.APP, ("me", "new"), App(id="new"))
+    with pytest.raises(CallerError) as refused:
+        file.commit()
+    assert refused.value.message == (
+        f"What this request changes could not be written to {tmp_path / 'state'}: database disk image is "
+        "malformed. Nothing was changed. The files are damaged: stop the emulator, and run "
+        f"`clarifai-emulator state repair {tmp_path / 'state'}`."
+    )
+    monkeypatch.undo()
+    file.close()
 
 
 async def test_what_changed_without_a_request_is_written_once_there_is_room(
@@ -358,7 +383,9 @@ async def test_a_directory_in_use_is_refused(tmp_path: Path) -> None:
 async def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
     (tmp_path / FILE).write_bytes(b"not a database at all, but long enough to be looked at" * 10)
     assert refusal(tmp_path) == (
-        f"The state in {tmp_path} cannot be used: file is not a database.\nName another directory with --state."
+        f"The state in {tmp_path} is damaged: {FILE} is no database, or its beginning is damaged.\n"
+        f"`clarifai-emulator state check {tmp_path}` lists what is damaged; `clarifai-emulator state repair "
+        f"{tmp_path}` keeps a copy of it and saves what can be read."
     )
 
 
@@ -386,7 +413,7 @@ async def test_a_format_of_another_release_is_refused_with_the_way_out_and_left_
     other.close()
     before = (tmp_path / FILE).read_bytes()
     assert refusal(tmp_path) == (
-        f"{tmp_path / FILE} has format {number}, of {age} release; this one reads format 1.\n{hint}"
+        f"{tmp_path / FILE} has format {number}, of {age} release; this one reads format 2.\n{hint}"
     )
     assert (tmp_path / FILE).read_bytes() == before
 
@@ -398,7 +425,36 @@ async def test_a_resource_that_cannot_be_read_is_refused_and_not_dropped(tmp_pat
     with sqlite3.connect(tmp_path / FILE) as other:
         other.execute("UPDATE resources SET content = x'ff'")
     other.close()
-    assert "a app that cannot be read" in refusal(tmp_path)
+    assert (
+        f"The state in {tmp_path} is damaged: app me/a: it is not what was written (its checksum differs).\n"
+        in (refusal(tmp_path))
+    )
+
+
+async def test_a_file_of_the_format_before_is_read_and_gets_checksums(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / FILE) as before:
+        before.executescript(
+            """
+            CREATE TABLE resources (place INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, key TEXT NOT NULL,
+                content BLOB NOT NULL, UNIQUE (kind, key));
+            CREATE TABLE log_lines (place INTEGER PRIMARY KEY AUTOINCREMENT, log_type TEXT NOT NULL,
+                source TEXT NOT NULL, message TEXT NOT NULL);
+            PRAGMA application_id = 1131176306;
+            PRAGMA user_version = 1;
+            """
+        )
+        content = App(id="a", description="ä").SerializeToString()
+        before.execute("INSERT INTO resources (kind, key, content) VALUES ('app', 'me\x1fa', ?)", (content,))
+        before.execute(
+            "INSERT INTO log_lines (log_type, source, message) VALUES ('runner', ?, 'said')",
+            (json.dumps({"time": 1e12, "user_id": "me"}),),
+        )
+    before.close()
+    for _ in range(2):
+        store, file = opened(tmp_path)
+        assert [app.description for app in store.list(Kind.APP)] == ["ä"]
+        assert [message for _, _, message in file.lines()] == ["said"]
+        file.close()
 
 
 async def test_a_directory_that_cannot_be_made_is_refused(tmp_path: Path) -> None:

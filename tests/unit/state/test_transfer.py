@@ -12,7 +12,7 @@ import pytest
 from clarifai_grpc.grpc.api.resources_pb2 import App, Deployment, Model, Secret
 
 from clarifai_emulator.errors import ConfigError
-from clarifai_emulator.models.directory import ModelSource, WantedSecret
+from clarifai_emulator.models.version_source import ModelSource, WantedSecret
 from clarifai_emulator.resources.kind_table import TABLE
 from clarifai_emulator.state.records import from_bytes, from_json, to_bytes
 from clarifai_emulator.state.transfer import Imported, export_state, import_state

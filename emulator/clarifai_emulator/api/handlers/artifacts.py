@@ -45,8 +45,7 @@ class Artifacts:
     max_bytes: int
 
     def handlers(self) -> dict[str, Handler]:
-        """Return the handlers. From now on the content of a version goes with it."""
-        self.resources.store.watch(self._store_changed)
+        """Return the handlers."""
         return {
             "PostArtifactVersionsUpload": self.upload,
             "GetArtifactVersion": self._linked("GetArtifactVersion"),
@@ -127,10 +126,6 @@ class Artifacts:
         """Return the address by which the client knows the emulator: another port or machine may lead to it."""
         host = call.metadata.get("host", "")
         return f"http://{host}" if _HOST.fullmatch(host) else ""
-
-    def _store_changed(self, kind: Kind, key: Key) -> None:
-        if kind == Kind.ARTIFACT_VERSION and self.resources.store.get(kind, key) is None:
-            self.files.remove(key)
 
 
 def _answer(call: ApiCall, version: ArtifactVersion, part: ReceivedParts, code: int) -> Any:

@@ -13,7 +13,7 @@ from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
 from clarifai_emulator.api.call import ApiCall, Handler
 from clarifai_emulator.api.handlers.listing import page_of, refuse_unknown_filters
-from clarifai_emulator.api.rpc import Rpc, rpc_table
+from clarifai_emulator.api.rpc import rpc_table
 from clarifai_emulator.errors import CallerError
 from clarifai_emulator.messages.descriptors import is_repeated
 from clarifai_emulator.resources.resource import Resources, at_path
@@ -42,22 +42,22 @@ def _handlers(resources: Resources, row: Resource) -> dict[str, Handler]:
     found: dict[str, Handler] = {}
     for verb in row.verbs:
         handler, ends = forms[verb]
-        for rpc in (rpc_table().get(f"{verb}{end}") for end in ends):
-            if rpc is not None:
-                _require_fields(row, verb, rpc)
-                found[rpc.name] = partial(handler, resources, row)
+        for name in (f"{verb}{end}" for end in ends):
+            if name in rpc_table():
+                _require_fields(row, verb, name)
+                found[name] = partial(handler, resources, row)
     if not found:
         raise TypeError(f"The platform has no RPC {' or '.join(f'{verb}{row.stem}' for verb in row.verbs)}.")
     return found
 
 
-def _require_fields(row: Resource, verb: str, rpc: Rpc) -> None:
+def _require_fields(row: Resource, verb: str, rpc: str) -> None:
     paths = [parent.in_request for parent in row.parents] + ([row.in_request] if verb == "Get" else [])
     for path in paths:
-        message = rpc.request_type.DESCRIPTOR
+        message = rpc_table().request_of(rpc)
         for name in path.split("."):
             if message is None or name not in message.fields_by_name:
-                raise TypeError(f"The row of {row.noun}s names {path!r}, which {rpc.name} does not have.")
+                raise TypeError(f"The row of {row.noun}s names {path!r}, which {rpc} does not have.")
             message = message.fields_by_name[name].message_type
 
 

@@ -17,23 +17,29 @@ from clarifai_emulator.api.transport.http2 import Serve
 from clarifai_emulator.api.transport.upload_parts import upload_messages
 from clarifai_emulator.errors import CallerError, TransportError
 
+_PREFIX = f"/{SERVICE}/"
+
 
 class ApiHandlers:
     """Serves all RPCs of the platform: those with a handler answer, the others say UNIMPLEMENTED and their name."""
 
     def __init__(self, handlers: Mapping[str, Handler], chain: RequestChain) -> None:
         table = rpc_table()
-        unknown = sorted(set(handlers) - set(table))
+        unknown = sorted(name for name in handlers if name not in table)
         if unknown:
             raise ValueError(f"handlers for RPCs that the platform does not have: {', '.join(unknown)}")
         self._chain = chain
-        self._methods = {table[name].path: self._method(table[name], handlers[name]) for name in handlers}
+        self._handlers = handlers
+        self._methods: dict[str, Serve] = {}  # those that were asked for, by their paths
 
     def find(self, path: str) -> Serve | None:
         """Find what serves a method's path; None for another service's."""
         method = self._methods.get(path)
-        if method is None and path.startswith(f"/{SERVICE}/"):
-            return self._unimplemented(path.rpartition("/")[2])
+        if method is None and path.startswith(_PREFIX):
+            name = path.removeprefix(_PREFIX)
+            if name not in self._handlers:
+                return self._unimplemented(name)
+            method = self._methods[path] = self._method(rpc_table()[name], self._handlers[name])
         return method
 
     def _method(self, rpc: Rpc, handler: Any) -> Serve:

@@ -19,6 +19,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol
 from urllib.parse import quote
 
+from clarifai_emulator.api.transport.http2_fields import Fields
 from clarifai_emulator.errors import TransportError
 from clarifai_emulator.messages.header_text import sendable
 
@@ -116,8 +117,7 @@ class GrpcStream:
         self, wire: Wire, stream_id: int, headers: Mapping[str, str], *, peer: str, max_bytes: int
     ) -> None:
         self.path = headers.get(":path", "")
-        self.metadata = {name: value for name, value in headers.items() if not name.startswith(":")}
-        self.metadata.setdefault("host", headers.get(":authority", ""))  # as HTTP/1.1 calls it
+        self.metadata = (headers if isinstance(headers, Fields) else Fields(headers)).metadata
         self.peer = peer
         self.seconds_left = _seconds(headers.get("grpc-timeout", ""))
         self.trailers: dict[str, str] = {}

@@ -48,6 +48,24 @@ class _NotingTable(HeaderTable):
         HeaderTable.maxsize.fset(self, newmax)  # pyright: ignore[reportOptionalCall, reportFunctionMemberAccess]
 
 
+class Fields(dict[str, str]):
+    """The fields of one block: the same object each time that the block comes again, and not to be changed."""
+
+    __slots__ = ("_metadata",)
+
+    @property
+    def metadata(self) -> Mapping[str, str]:
+        """Return what a call of gRPC has as its metadata: all but the pseudo fields, with ``host``, as HTTP/1.1
+        calls it."""
+        try:
+            return self._metadata
+        except AttributeError:
+            metadata = {name: value for name, value in self.items() if not name.startswith(":")}
+            metadata.setdefault("host", self.get(":authority", ""))
+            self._metadata: Mapping[str, str] = metadata
+            return metadata
+
+
 class FieldReader:
     """Reads the blocks of one connection, in the order in which they come."""
 
@@ -55,19 +73,19 @@ class FieldReader:
         self._table = _NotingTable()
         self._decoder = Decoder(MOST_BYTES)
         self._decoder.header_table = self._table
-        self._kept: dict[bytes, Mapping[str, str]] = {}
+        self._kept: dict[bytes, Fields] = {}
 
-    def read(self, block: bytes) -> Mapping[str, str]:
+    def read(self, block: bytes) -> Fields:
         """Return the fields of a block; of several of one name, the last. Raises ``hpack.HPACKError``, after which
         nothing that this connection sends can be read."""
         known = self._kept.get(block)
         if known is not None:
             return known
         before = self._table.changes
-        fields = {
-            bytes(name).decode("ascii", "replace"): bytes(value).decode("utf-8", "replace")
+        fields = Fields(
+            (bytes(name).decode("ascii", "replace"), bytes(value).decode("utf-8", "replace"))
             for name, value in self._decoder.decode(block, raw=True)
-        }
+        )
         if self._table.changes != before:
             self._kept.clear()  # what the others mean has changed
         elif len(block) <= _KEPT_BYTES:
@@ -79,19 +97,19 @@ class FieldReader:
 
 def write_fields(fields: Iterable[tuple[str, str]]) -> bytes:
     """Return the block of an answer's fields, in their order."""
-    written: list[bytes] = []
-    for field in fields:
-        known = _KNOWN.get(field)
-        if known is None:
-            name, value = field
-            data = value.encode()
-            written += (_name(name), _LENGTHS[len(data)] if len(data) < 0x7F else _length(len(data)), data)
-        else:
-            written.append(known)
-    return b"".join(written)
+    return b"".join(map(_field, fields))
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=512)
+def _field(field: tuple[str, str]) -> bytes:
+    """Return a field as it is written; most come again, such as the rule and the replica of a prediction."""
+    known = _KNOWN.get(field)
+    if known is not None:
+        return known
+    data = field[1].encode()
+    return b"".join((_name(field[0]), _length(len(data)), data))
+
+
 def _name(name: str) -> bytes:
     """Return the beginning of a field that no table remembers: a byte that says so, and the name."""
     data = name.encode()
@@ -111,19 +129,8 @@ def _length(size: int) -> bytes:
     return bytes(written)
 
 
-_LENGTHS = [_length(size) for size in range(0x7F)]
-# What most answers have, written once.
+# What the table that both sides begin with has.
 _KNOWN: dict[tuple[str, str], bytes] = {
-    **{
-        (":status", status): bytes([0x88 + at])
-        for at, status in enumerate(("200", "204", "206", "304", "400", "404", "500"))
-    },
-    **{
-        (name, value): _name(name) + _length(len(value)) + value.encode()
-        for name, value in (
-            ("content-type", "application/grpc"),
-            ("grpc-accept-encoding", "identity,deflate,gzip"),
-            ("grpc-status", "0"),
-        )
-    },
+    (":status", status): bytes([0x88 + at])
+    for at, status in enumerate(("200", "204", "206", "304", "400", "404", "500"))
 }

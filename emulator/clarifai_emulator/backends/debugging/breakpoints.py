@@ -2,7 +2,7 @@
 
 The runner that calls the model is compiled, and its frames cannot be traced: ``ModelDebugger`` looks no further up
 than there. While somebody is at the prompt, whoever prints to the terminal is asked to wait, and clocks are held
-(``while_held``). Without a terminal nobody could answer: then a line says how to stop there.
+(``prompt_holds.py``). Without a terminal nobody could answer: then a line says how to stop there.
 """
 
 from __future__ import annotations
@@ -12,12 +12,11 @@ import inspect
 import pdb
 import sys
 import threading
-from collections.abc import Callable, Generator
-from contextlib import AbstractContextManager
 from types import FrameType
 from typing import Any
 
 from clarifai_emulator.backends import own_output
+from clarifai_emulator.backends.debugging.prompt_holds import held
 from clarifai_emulator.inside.debug_main import tell_passed
 
 _WHY_PASSED = (
@@ -25,7 +24,6 @@ _WHY_PASSED = (
     "out, and use --debug and your editor."
 )
 _prompt = threading.RLock()
-_held: list[Callable[[], AbstractContextManager[Any]]] = []
 _told: set[tuple[str, int]] = set()
 _installed = 0
 _before = pdb.set_trace
@@ -54,20 +52,8 @@ class ModelDebugger(pdb.Pdb):
 
     def interaction(self, *arguments: Any, **more: Any) -> None:
         """Ask what to do, one thread at a time."""
-        with _prompt, own_output.unheard(), contextlib.ExitStack() as stack:
-            for hold in tuple(_held):
-                stack.enter_context(hold())
+        with _prompt, own_output.unheard(), held():
             super().interaction(*arguments, **more)
-
-
-@contextlib.contextmanager
-def while_held(hold: Callable[[], AbstractContextManager[Any]]) -> Generator[None]:
-    """In this block, enter what ``hold`` gives whenever somebody is at the prompt."""
-    _held.append(hold)
-    try:
-        yield
-    finally:
-        _held.remove(hold)
 
 
 def install() -> None:

@@ -30,7 +30,7 @@ from clarifai_emulator.backends.signature_answers import (
 from clarifai_emulator.dispatch.lean import LeanEnd
 from clarifai_emulator.errors import ModelError
 from clarifai_emulator.messages.quantities import parse_memory
-from clarifai_emulator.models.directory import ModelSource
+from clarifai_emulator.models.version_source import ModelSource
 
 _SCRIPTS = "tmp/clarifai-emulator"
 _MEETING = "/run/clarifai-emulator"

@@ -22,6 +22,7 @@ from clarifai_emulator.backends.docker.attachment import Attachment
 from clarifai_emulator.backends.docker.dockerfile import HEALTH_PORT
 from clarifai_emulator.backends.docker.engine import Engine, why_silent
 from clarifai_emulator.backends.docker.leftovers import remove_container
+from clarifai_emulator.backends.replica_output import LINES_AT_ONCE, PAUSE_SECONDS
 from clarifai_emulator.dispatch.lean import LeanEnd
 
 if TYPE_CHECKING:
@@ -147,10 +148,18 @@ class ContainerProcess:
         output.close()
 
     def _tell(self, lines: list[bytes]) -> None:
-        texts = [line.decode("utf-8", "replace").rstrip("\r") for line in lines]
-        if texts:
+        """Tell lines in the event loop, not so many at once that others would have to wait."""
+        for start in range(0, len(lines), LINES_AT_ONCE):
+            if start:
+                time.sleep(PAUSE_SECONDS)
+            some = lines[start : start + LINES_AT_ONCE]
+            texts = [line.decode("utf-8", "replace").rstrip("\r") for line in some]
             with contextlib.suppress(RuntimeError):
-                self._loop.call_soon_threadsafe(lambda: [self._on_line(text) for text in texts])
+                self._loop.call_soon_threadsafe(self._tell_all, texts)
+
+    def _tell_all(self, texts: list[str]) -> None:
+        for text in texts:
+            self._on_line(text)
 
     def _find_end(self) -> Exit:
         """Find out how the container ended. Waits for an engine that restarts."""

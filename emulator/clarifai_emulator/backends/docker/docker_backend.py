@@ -37,6 +37,7 @@ from clarifai_emulator.backends.docker.labels import new_instance
 from clarifai_emulator.backends.docker.leftovers import remove_all, remove_container, remove_left_behind
 from clarifai_emulator.backends.docker.mounting import why_not_mounted
 from clarifai_emulator.backends.process.parent import SCRIPT
+from clarifai_emulator.backends.process.replica_environ import container_variables
 from clarifai_emulator.backends.signature_answers import (
     INSPECT_SECONDS,
     decode_answer,
@@ -46,8 +47,9 @@ from clarifai_emulator.backends.signature_answers import (
 from clarifai_emulator.config import DockerSettings, own_environ
 from clarifai_emulator.errors import ModelError
 from clarifai_emulator.machine.machine import Machine
-from clarifai_emulator.models.directory import ModelDirectory, ModelSource, read_model_directory
+from clarifai_emulator.models.directory import ModelDirectory, read_model_directory
 from clarifai_emulator.models.progress import Progress
+from clarifai_emulator.models.version_source import ModelSource
 
 log = logging.getLogger(__name__)
 
@@ -76,7 +78,7 @@ reader["inspect"]({{"model_path": sys.argv[1]}}, os.open("{_ANSWER}", os.O_WRONL
 
 class DockerBackend:
     """Replicas as containers. ``listen(meeting)`` opens a listener for them there and gives its port;
-    ``environ`` says where an engine may be."""
+    ``environ`` says where an engine may be; ``wanted``: what containers get of it (``replica_environ.py``)."""
 
     name = "docker"
 
@@ -86,10 +88,12 @@ class DockerBackend:
         *,
         listen: Listen,
         environ: Callable[[], Mapping[str, str]] = own_environ,
+        wanted: Sequence[str] = (),
         machines: Sequence[Machine] = (),
     ) -> None:
         self.machines = machines
         self._environ = environ
+        self._wanted = wanted
         self._settings = settings
         self._listen = listen
         self._instance = new_instance()
@@ -240,8 +244,11 @@ class DockerBackend:
             instance=self._instance,
             model=model,
             network=self._network,
-            environ={"CLARIFAI_API_BASE": self._base_url},
+            environ={**self._variables(), "CLARIFAI_API_BASE": self._base_url},
         )
+
+    def _variables(self) -> dict[str, str]:
+        return container_variables(self._environ(), self._wanted)
 
     async def close(self) -> None:
         """End every container and remove what was made, but images: they make the next start quick."""
@@ -335,7 +342,7 @@ class DockerBackend:
     # ── one container ──────────────────────────────────────────────────────────────────────────────────
 
     def _plan(self, spec: ReplicaSpec, engine: Engine) -> ContainerPlan:
-        environ = {**spec.environ, "CLARIFAI_API_BASE": self._base_url}
+        environ = {**self._variables(), **spec.environ, "CLARIFAI_API_BASE": self._base_url}
         if spec.secrets:
             environ["CLARIFAI_SECRETS_PATH"] = SECRETS_PATH
         if spec.devices.simulated:
@@ -410,7 +417,11 @@ def make_backend(surroundings: Surroundings) -> DockerBackend:
     """Make the backend of an emulator."""
     config = surroundings.config
     return DockerBackend(
-        config.docker, listen=surroundings.listen, environ=config.environ, machines=[surroundings.machine]
+        config.docker,
+        listen=surroundings.listen,
+        environ=config.environ,
+        wanted=config.env,
+        machines=[surroundings.machine],
     )
 
 

@@ -8,9 +8,11 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from clarifai_emulator.backends.process.replica_environ import runner_environ
 
 SCRIPT = Path(__file__).parents[2] / "inside" / "zygote_main.py"
 # The address for the SDK where there is no emulator: nobody listens there, which a client is told at once.
@@ -42,13 +44,17 @@ class Parent:
 
 
 def launch_early(
-    base_url: str, start_method: str = "auto", environ: Mapping[str, str] = os.environ
+    base_url: str,
+    start_method: str = "auto",
+    environ: Mapping[str, str] = os.environ,
+    wanted: Sequence[str] = (),
 ) -> Parent | None:
     """Start the one that replicas of this Python environment will have, before their emulator is there. None where
-    they are not forked, and on a single core, where the two would only share it."""
+    they are not forked, and on a single core, where the two would only share it. ``wanted``: variables that
+    replicas get beside those that all of them do."""
     if not forks(start_method) or (os.cpu_count() or 1) == 1:
         return None
-    return launch(Path(sys.executable), parent_environ(base_url, environ))
+    return launch(Path(sys.executable), parent_environ(base_url, environ, wanted))
 
 
 def launch(python: Path, environ: Mapping[str, str]) -> Parent:
@@ -87,16 +93,7 @@ def forks(start_method: str) -> bool:
     return start_method == "fork" or (start_method == "auto" and sys.platform.startswith("linux"))
 
 
-def parent_environ(api_base: str, environ: Mapping[str, str]) -> dict[str, str]:
+def parent_environ(api_base: str, environ: Mapping[str, str], wanted: Sequence[str] = ()) -> dict[str, str]:
     """Return the environment of the parent of an emulator's replicas; the SDK keeps the base URL that it is
     imported with."""
-    return {**runner_environ(environ), "CLARIFAI_API_BASE": api_base}
-
-
-def runner_environ(environ: Mapping[str, str]) -> dict[str, str]:
-    """The part of an environment that a replica inherits: all but the user's own Clarifai settings."""
-    inherited = {name: value for name, value in environ.items() if not name.startswith("CLARIFAI_")}
-    for name in ("no_proxy", "NO_PROXY"):
-        # The runner's gRPC would go through a proxy even to this machine.
-        inherited[name] = ",".join(filter(None, [inherited.get(name), "127.0.0.1", "localhost"]))
-    return inherited
+    return {**runner_environ(environ, wanted), "CLARIFAI_API_BASE": api_base}

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from clarifai_emulator.backends.backend import Exit, ReplicaProcess, ReplicaSpec, Surroundings
 from clarifai_emulator.backends.debugging.debugpy_files import folder_of_debugpy
 from clarifai_emulator.backends.image_view import ImageViews
-from clarifai_emulator.backends.process.parent import SCRIPT, Parent, forks, parent_environ, runner_environ
+from clarifai_emulator.backends.process.parent import SCRIPT, Parent, forks, parent_environ
+from clarifai_emulator.backends.process.replica_environ import runner_environ, withheld_names
 from clarifai_emulator.backends.process.warm_parent import Child
 from clarifai_emulator.backends.process.zygote_link import Zygote, cannot_run
 from clarifai_emulator.backends.replica_output import OutputPipe
@@ -32,10 +33,12 @@ from clarifai_emulator.config import default_cache_dir, own_environ
 from clarifai_emulator.errors import ModelError
 from clarifai_emulator.left_out import of_the_whole
 from clarifai_emulator.machine.machine import Machine
-from clarifai_emulator.models.directory import ModelDirectory, ModelSource
+from clarifai_emulator.machine.processes import end_tree
+from clarifai_emulator.models.directory import ModelDirectory
 from clarifai_emulator.models.environment import describe_environment, prepare_environment
 from clarifai_emulator.models.own_sdk import reasons_against_own_sdk
 from clarifai_emulator.models.progress import Progress
+from clarifai_emulator.models.version_source import ModelSource
 
 if TYPE_CHECKING:
     from clarifai_emulator.dispatch.lean_sockets import LeanSockets
@@ -45,7 +48,8 @@ _LINES_KEPT = 500
 
 class ProcessBackend:
     """Replicas as processes of this machine. ``parent``: of those in its own environment, started already.
-    ``environ``: what they inherit."""
+    ``environ``: what they inherit from, and the builds of their environments have; ``wanted``: what they get of it
+    beside what all replicas do (``replica_environ.py``)."""
 
     name = "process"
 
@@ -57,10 +61,12 @@ class ProcessBackend:
         cache_dir: Path | None = None,
         parent: Parent | None = None,
         environ: Callable[[], Mapping[str, str]] = own_environ,
+        wanted: Sequence[str] = (),
         machines: Sequence[Machine] = (),
     ) -> None:
         self.machines = machines
         self._environ = environ
+        self._wanted = wanted
         self._cache_dir = cache_dir or default_cache_dir()
         self._forks = forks(start_method)
         self._api_base = api_base
@@ -90,6 +96,7 @@ class ProcessBackend:
         path = self._views.of(spec.source.path)
         if path != spec.source.path:
             on_line = _on_line_as_written(on_line, self._views)
+        environ = {**self._inherited(spec.source.python, path), **spec.variables}
         job: dict[str, Any] = {
             "op": "run",
             "model_path": str(path),
@@ -98,7 +105,8 @@ class ProcessBackend:
             "num_threads": spec.num_threads,
             "lean": spec.lean,
             "reloadable": spec.source.watched is not None,
-            "environ": {**self._inherited(spec.source.python, path), **spec.variables},
+            "environ": environ,
+            "withheld": withheld_names(self._environ(), environ),
         }
         debugger: asyncio.Future[int] | None = None
         if spec.debugging is not None:
@@ -124,18 +132,34 @@ class ProcessBackend:
 
     async def signatures(self, source: ModelSource) -> Sequence[Any]:
         """The model's method signatures. Raises ``ModelError`` with the model's own traceback."""
-        return signatures_in(await self.examine(source.path, source.python))
+        given = self._environ()
+        secrets = {each.variable: each.value or given.get(each.variable, "") for each in source.secrets}
+        secrets = {name: value for name, value in secrets.items() if value}
+        return signatures_in(await self.examine(source.path, source.python, variables=secrets))
 
     async def examine(
-        self, path: Path, python: Path, *, seconds: float | None = None, how: Mapping[str, Any] | None = None
+        self,
+        path: Path,
+        python: Path,
+        *,
+        seconds: float | None = None,
+        how: Mapping[str, Any] | None = None,
+        variables: Mapping[str, str] | None = None,
     ) -> dict[str, Any]:
         """Run ``inspect_main.examine`` over the model directory, in a process of its own, and return what it says;
-        ``how`` are its options. Raises ``ModelError`` when that process gives no answer within ``seconds``."""
+        ``how`` are its options, ``variables`` what it finds beside what it inherits. Raises ``ModelError`` when it
+        gives no answer within ``seconds``."""
         seconds = INSPECT_SECONDS if seconds is None else seconds
         lines: list[str] = []
         view = self._views.of(path)
-        environ = {**self._inherited(python, view), "CLARIFAI_API_BASE": self._api_base()}
-        job = {"op": "inspect", "model_path": str(view), "environ": environ, "how": dict(how or {})}
+        environ = {**self._inherited(python, view), **(variables or {}), "CLARIFAI_API_BASE": self._api_base()}
+        job = {
+            "op": "inspect",
+            "model_path": str(view),
+            "environ": environ,
+            "withheld": withheld_names(self._environ(), environ),
+            "how": dict(how or {}),
+        }
         with tempfile.TemporaryFile() as result:
             process = await self._begin(python, job, _keeping_the_last(lines), result.fileno())
             exit_ = await end_of(process, lines, seconds)
@@ -176,14 +200,16 @@ class ProcessBackend:
     def _inherited(self, python: Path, path: Path) -> dict[str, str]:
         """Return the environment that a model's process inherits. As in a container, the commands of its own
         environment are found first: an MCP server that a model starts is one of them."""
-        inherited = runner_environ(self._environ())
+        inherited = runner_environ(self._environ(), self._wanted)
         paths = [str(python.parent), inherited.get("PATH", os.defpath)]
         return {**inherited, "PATH": os.pathsep.join(paths), "PYTHONPATH": str(path)}
 
     async def _zygote(self, python: Path) -> Zygote:
         zygote = self._zygotes.get(python)
         if zygote is None or not zygote.is_alive:
-            zygote = self._zygotes[python] = Zygote(python, parent_environ(self._api_base(), self._environ()))
+            zygote = self._zygotes[python] = Zygote(
+                python, parent_environ(self._api_base(), self._environ(), self._wanted)
+            )
         try:
             await zygote.start()
         except ModelError:
@@ -201,6 +227,7 @@ def make_backend(surroundings: Surroundings) -> ProcessBackend:
         cache_dir=config.cache_dir,
         parent=surroundings.parent,
         environ=config.environ,
+        wanted=config.env,
         machines=[surroundings.machine],
     )
 
@@ -268,6 +295,7 @@ class SpawnedProcess:
 
     def kill(self) -> None:
         if self._process is not None and self._process.returncode is None:
+            end_tree(self._process.pid)
             self._kill_group(self._process.pid)
 
     def _kill_group(self, pid: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+import logging
 import os
 import signal
 import socket
@@ -21,7 +22,12 @@ from clarifai_emulator.errors import ModelError
 if TYPE_CHECKING:
     from clarifai_emulator.dispatch.lean_sockets import LeanSockets
 
+log = logging.getLogger(__name__)
+
 _PACKET = 1 << 20
+# It is asked so often whether it still answers. One that has missed so many beats hangs.
+BEAT_SECONDS = 2.0
+_MOST_MISSED = 5
 
 
 @dataclass(slots=True, eq=False)
@@ -46,10 +52,14 @@ class Child:
 
 
 class WarmParent:
-    """The emulator's end of the socket to one. ``named``: which interpreter it is, for messages."""
+    """The emulator's end of the socket to one, or rather to its keeper. ``named``: which interpreter it is, for
+    messages. ``beat``: how often it is asked whether it still answers, in seconds."""
 
-    def __init__(self, named: str) -> None:
+    def __init__(self, named: str, *, beat: float = BEAT_SECONDS) -> None:
         self._named = named
+        self._beat = beat
+        self._missed = 0
+        self._timer: asyncio.TimerHandle | None = None
         self._control: socket.socket | None = None
         self._children: dict[int, Child] = {}
         self._ids = itertools.count()
@@ -61,6 +71,7 @@ class WarmParent:
         control.setblocking(False)
         self._control = control
         asyncio.get_running_loop().add_reader(control, self._receive)
+        self._wait_a_beat()
 
     async def ready(self) -> None:
         """Wait until it has imported the SDK. Raises ``ModelError`` when it cannot."""
@@ -103,8 +114,36 @@ class WarmParent:
         """Why it never became ready."""
         return ModelError(f"A model's interpreter could not be started: {why}.")
 
+    def _is_stopped(self) -> bool:
+        """Tell whether somebody has stopped it, where that can be seen."""
+        return False
+
+    def _end_by_force(self) -> None:
+        """End it and everything below it."""
+
     def _gone(self) -> None:
         """See to what is left of a parent whose socket is closed."""
+
+    # Its heart.
+
+    def _wait_a_beat(self) -> None:
+        self._timer = asyncio.get_running_loop().call_later(self._beat, self._ask)
+
+    def _ask(self) -> None:
+        """Ask whether it still answers. Counted are beats, not seconds: while this machine sleeps, nobody beats."""
+        if self._missed >= (1 if self._is_stopped() else _MOST_MISSED):
+            log.error(
+                "%s, from which replicas are forked, does not answer any more. It is ended, with its replicas, "
+                "which are started again.",
+                self._named,
+            )
+            self._end_by_force()
+            self._disconnect("it did not answer any more")
+            return
+        if self.is_ready:
+            self._missed += 1
+            self._send({"op": "ping"})
+        self._wait_a_beat()
 
     def _send(self, message: Mapping[str, Any], *fds: int) -> None:
         """In order, each as soon as the socket takes it: it holds a dozen jobs, and many may start at once."""
@@ -157,6 +196,14 @@ class WarmParent:
             self._end(self._children.pop(message["id"]), Exit(message.get("code"), message.get("signal")))
         elif event == "ready":
             self._ready.set_result(None)
+        elif event == "pong":
+            self._missed = 0
+        elif event == "replaced":
+            log.warning(
+                "%s, from which replicas are forked, %s. Another one has taken its place; replicas go on.",
+                self._named,
+                message["why"],
+            )
         elif event == "failed":
             trace = str(message["error"]).rstrip()
             self._fail(broken_sdk(self._named, trace.splitlines()[-1], trace, message["packages"]))
@@ -180,6 +227,8 @@ class WarmParent:
         asyncio.get_running_loop().remove_writer(self._control)
         self._control.close()
         self._control = None
+        if self._timer is not None:
+            self._timer.cancel()
         while self._unsent:
             self._drop_first_unsent()
         if not self._ready.done():

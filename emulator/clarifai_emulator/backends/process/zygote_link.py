@@ -9,17 +9,28 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from clarifai_emulator.backends.process.parent import Parent, launch
-from clarifai_emulator.backends.process.warm_parent import WarmParent
+from clarifai_emulator.backends.process.warm_parent import BEAT_SECONDS, WarmParent
 from clarifai_emulator.backends.replica_output import OutputPipe
 from clarifai_emulator.errors import ModelError
+from clarifai_emulator.machine.processes import end_tree, is_stopped
+
+# A keeper ends everything that it keeps within milliseconds of its socket's closing.
+_END_SECONDS = 5.0
 
 
 class Zygote(WarmParent):
     """A warm parent for one interpreter. ``start`` once, then ``fork`` as often as needed. ``launched``: it has a
-    process already."""
+    process already. ``beat``: see ``WarmParent``."""
 
-    def __init__(self, python: Path, environ: Mapping[str, str], launched: Parent | None = None) -> None:
-        super().__init__(str(python))
+    def __init__(
+        self,
+        python: Path,
+        environ: Mapping[str, str],
+        launched: Parent | None = None,
+        *,
+        beat: float = BEAT_SECONDS,
+    ) -> None:
+        super().__init__(str(python), beat=beat)
         self._python = python
         self._environ = environ
         self._process: subprocess.Popen[bytes] | None = None
@@ -70,15 +81,27 @@ class Zygote(WarmParent):
             )
         return ModelError(f"A model's interpreter could not be started: {why}.", log=printed)
 
+    def _is_stopped(self) -> bool:
+        return self._process is not None and is_stopped(self._process.pid)
+
+    def _end_by_force(self) -> None:
+        if self._process is not None and self._process.poll() is None:
+            end_tree(self._process.pid)
+
     def _gone(self) -> None:
-        if self._process is not None:
-            try:
-                self._process.wait(timeout=5)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
+        if self._is_stopped() or not self._ends_within(_END_SECONDS):
+            self._end_by_force()
+            self._ends_within(_END_SECONDS)
         if self._output is not None:
             self._output.close()
+
+    def _ends_within(self, seconds: float) -> bool:
+        if self._process is not None:
+            try:
+                self._process.wait(timeout=seconds)
+            except subprocess.TimeoutExpired:
+                return False
+        return True
 
 
 def cannot_run(python: Path, error: OSError) -> ModelError:

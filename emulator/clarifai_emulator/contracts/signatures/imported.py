@@ -42,6 +42,8 @@ from clarifai_emulator.models.requirements import required_names
 
 IMPORTED, STUBBED, MOCKED, FAILED = "import", "stubbed", "mocked", "failed"
 SECONDS = 30.0
+# A model that is only looked at has no network, and is read where its author would upload it.
+_EVERYTHING = ("*",)
 # Two at a time: an import is work for a processor, and the others are somebody else's.
 _AT_ONCE = 2
 
@@ -114,7 +116,7 @@ async def _read_all(
     progress: Progress,
     upload: bool,
 ) -> list[Reading]:
-    backend = ProcessBackend(api_base=lambda: NOWHERE, start_method="auto")
+    backend = ProcessBackend(api_base=lambda: NOWHERE, start_method="auto", wanted=_EVERYTHING)
     turn = asyncio.Semaphore(_AT_ONCE)
 
     async def read(directory: Path, reader: Reader | None) -> Reading:

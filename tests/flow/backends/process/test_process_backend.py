@@ -22,7 +22,7 @@ from clarifai_emulator.dispatch.lane import LaneKey
 from clarifai_emulator.dispatch.work import UNARY_UNARY, Work
 from clarifai_emulator.errors import ModelError
 from clarifai_emulator.events import EventBus
-from clarifai_emulator.models.directory import ModelSource
+from clarifai_emulator.models.version_source import ModelSource
 from grpc_port import grpc_port
 from resource_api import StillClock
 
@@ -207,6 +207,38 @@ async def test_what_a_spawned_replica_started_ends_with_it(tmp_path: Path) -> No
     assert await ended(replica) == Exit(3)
     await gone(int(lines[0]))
     await backend.close()
+
+
+@pytest.mark.parametrize("end", ["os._exit(3)", "os.kill(os.getpid(), 9)", "time.sleep(60)"])
+async def test_a_daemon_in_a_session_of_its_own_ends_with_its_replica(
+    backend: ProcessBackend, tmp_path: Path, end: str
+) -> None:
+    lines: list[str] = []
+    model = _model(tmp_path, DAEMON.replace("END", end))
+    replica = await backend.start(spec(model), lines.append)
+    for _ in range(10_000):
+        if any(line.startswith("daemon ") for line in lines):
+            break
+        await asyncio.sleep(0.002)
+    daemon = next(int(line.split()[1]) for line in lines if line.startswith("daemon "))
+    if "sleep(" in end:
+        replica.kill()
+    expected = Exit(3) if "_exit" in end else Exit(signal=9)
+    assert await ended(replica) == expected
+    await gone(daemon)
+
+
+DAEMON = """
+import os, time
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        os.execvp("sh", ["sh", "-c", "echo daemon $$; exec sleep 60"])
+    os._exit(0)
+os.wait()
+time.sleep(0.2)
+END
+"""
 
 
 def _model(directory: Path, code: str) -> Path:

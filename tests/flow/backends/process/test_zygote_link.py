@@ -20,6 +20,7 @@ from clarifai_emulator.backends.process.warm_parent import Child
 from clarifai_emulator.backends.process.zygote_link import Zygote
 from clarifai_emulator.backends.replica_output import OutputPipe
 from clarifai_emulator.errors import ModelError
+from flow.processes import children_of
 
 # The runner of the stand-in: runs what the model directory says.
 SERVER = """
@@ -197,6 +198,33 @@ async def test_what_a_child_started_ends_with_it(scene: Scene) -> None:
     assert await gone(int(scene.lines[0]))
 
 
+DAEMON = (
+    "if os.fork() == 0:\n"
+    "    os.setsid()\n"
+    "    if os.fork() == 0:\n"
+    "        print(os.getpid(), flush=True)\n"
+    "        os.execvp('sleep', ['sleep', '60'])\n"
+    "    os._exit(0)\n"
+    "os.wait()\n"
+)
+
+
+@pytest.mark.parametrize("end", ["os._exit(3)", "os.kill(os.getpid(), signal.SIGKILL)", "time.sleep(60)"])
+async def test_a_daemon_in_a_session_of_its_own_ends_with_the_child_that_started_it(scene: Scene, end: str) -> None:
+    other = await scene.fork("print('up'); time.sleep(60)")
+    assert await scene.line() == "up"
+    scene.lines.clear()
+    child = await scene.fork(f"{DAEMON}while not os.path.exists('go'): time.sleep(0.005)\n{end}")
+    daemon = int(await scene.line())
+    assert _is_running(daemon)
+    (scene.model / "go").touch()
+    if "sleep(" in end:
+        child.kill()
+    await ended(child)
+    assert await gone(daemon)
+    assert _is_running(other.pid), "what belongs to nobody else goes on"
+
+
 async def test_a_kill_in_a_childs_first_moment_is_not_lost(scene: Scene) -> None:
     for _ in range(20):
         child = await scene.begin("time.sleep(60)")
@@ -237,15 +265,90 @@ async def test_when_the_parent_is_closed_its_children_die(scene: Scene) -> None:
     assert await gone(grandchild)
 
 
-async def test_when_the_parent_is_killed_its_children_die_and_that_is_told(scene: Scene) -> None:
-    child = await scene.fork("time.sleep(60)")
+def keeper_of(scene: Scene) -> int:
     assert scene.zygote._process is not None  # pyright: ignore[reportPrivateUsage]
-    os.kill(scene.zygote._process.pid, signal.SIGKILL)  # pyright: ignore[reportPrivateUsage]
+    return scene.zygote._process.pid  # pyright: ignore[reportPrivateUsage]
+
+
+def parent_of(scene: Scene) -> int:
+    """Return the process that replicas are forked from."""
+    return next(pid for pid in children_of(keeper_of(scene)) if os.getsid(pid) != pid)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGSTOP])
+async def test_a_parent_that_is_killed_or_stopped_is_replaced_and_its_children_go_on(
+    scene: Scene, number: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    child = await scene.fork(f"{DAEMON}while not os.path.exists('go'): time.sleep(0.005)\nsys.exit(7)")
+    daemon = int(await scene.line())
+    before = parent_of(scene)
+    os.kill(before, number)
+    assert await scene.run("print('another')") == Exit(0)
+    assert scene.lines[-1] == "another"
+    assert parent_of(scene) != before
+    assert _is_running(child.pid)
+    assert _is_running(daemon)
+    assert (
+        f"{sys.executable}, from which replicas are forked, "
+        + ("was stopped" if number == signal.SIGSTOP else f"was ended by signal {int(number)}")
+        + ". Another one has taken its place; replicas go on."
+    ) in caplog.text
+    (scene.model / "go").touch()
+    assert await ended(child) == Exit(7), "how it ended is known, whoever forked it"
+    assert await gone(daemon)
+
+
+async def test_a_parent_that_cannot_be_had_again_is_told_where_the_child_would_have_printed(scene: Scene) -> None:
+    await scene.zygote.start()
+    (scene.root / "sdk" / "clarifai" / "runners" / "server.py").write_text("import not_installed")
+    os.kill(parent_of(scene), signal.SIGKILL)
+    child = await scene.begin("pass")
+    assert await ended(child) == Exit(1)
+    assert scene.lines[-1] == "ModuleNotFoundError: No module named 'not_installed'"
+    (scene.root / "sdk" / "clarifai" / "runners" / "server.py").write_text(SERVER)
+    assert await scene.run("print('mended')") == Exit(0)
+
+
+async def test_when_the_keeper_is_killed_its_children_die_and_that_is_told(scene: Scene) -> None:
+    child = await scene.fork("time.sleep(60)")
+    parent = parent_of(scene)
+    os.kill(keeper_of(scene), signal.SIGKILL)
     assert await ended(child) == Exit(signal=9)
     assert not scene.zygote.is_alive
     assert await gone(child.pid)
+    assert await gone(parent)
     with pytest.raises(ModelError, match="has ended"):
         await scene.begin("pass")
+
+
+async def test_a_keeper_that_is_stopped_is_noticed_and_ended_with_all_that_it_kept(scene: Scene) -> None:
+    scene.zygote = Zygote(Path(sys.executable), scene.environ, beat=0.05)
+    child = await scene.fork(f"{DAEMON}time.sleep(60)")
+    daemon, parent = int(await scene.line()), parent_of(scene)
+    os.kill(keeper_of(scene), signal.SIGSTOP)
+    child.kill()
+    assert await ended(child) == Exit(signal=9)
+    assert not scene.zygote.is_alive
+    for pid in (keeper_of(scene), parent, child.pid, daemon):
+        assert await gone(pid)
+
+
+async def test_a_keeper_that_is_stopped_is_ended_at_once_when_it_is_closed(scene: Scene) -> None:
+    child = await scene.fork(f"{DAEMON}time.sleep(60)")
+    daemon = int(await scene.line())
+    os.kill(keeper_of(scene), signal.SIGSTOP)
+    scene.zygote.close()
+    assert await ended(child) == Exit(signal=9)
+    assert await gone(child.pid)
+    assert await gone(daemon)
+
+
+async def test_a_keeper_that_answers_is_left_alone(scene: Scene) -> None:
+    scene.zygote = Zygote(Path(sys.executable), scene.environ, beat=0.001)
+    child = await scene.fork("while not os.path.exists('go'): time.sleep(0.005)")
+    await asyncio.sleep(0.3)
+    (scene.model / "go").touch()
+    assert await ended(child) == Exit(0)
 
 
 # A parent that cannot be started.
@@ -313,18 +416,3 @@ async def test_an_interpreter_that_ends_at_once_is_told_with_what_it_printed(sce
         f"A model's interpreter could not be started: the interpreter {broken} ended unexpectedly."
     )
     assert raised.value.log == "no luck"
-
-
-def test_a_replica_inherits_the_environment_but_for_the_users_own_clarifai_settings() -> None:
-    environ = {"PATH": "/bin", "CLARIFAI_PAT": "secret", "CLARIFAI_API_BASE": "x", "MY_CLARIFAI_X": "1"}
-    inherited = runner_environ(environ)
-    assert {name: value for name, value in inherited.items() if name.lower() != "no_proxy"} == {
-        "PATH": "/bin",
-        "MY_CLARIFAI_X": "1",
-    }
-
-
-def test_a_replica_reaches_the_emulator_past_a_proxy_that_is_set() -> None:
-    inherited = runner_environ({"http_proxy": "http://proxy:3128", "no_proxy": "intranet"})
-    assert inherited["http_proxy"] == "http://proxy:3128"
-    assert inherited["no_proxy"] == "intranet,127.0.0.1,localhost"

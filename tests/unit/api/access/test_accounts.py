@@ -8,8 +8,10 @@ from textwrap import dedent
 import pytest
 from clarifai_grpc.grpc.api.resources_pb2 import Visibility
 
-from clarifai_emulator.api.access.accounts import Accounts, load_accounts, merged, permission_warning
+from clarifai_emulator.api.access.accounts import Accounts, merged, permission_warning, security_warnings
 from clarifai_emulator.api.access.auth import Caller
+from clarifai_emulator.api.access.pats_file import load_accounts
+from clarifai_emulator.config import EmulatorConfig
 from clarifai_emulator.errors import ConfigError
 
 WHOLE = """
@@ -165,3 +167,11 @@ def test_tokens_of_pat_come_on_top_and_none_is_given_in_both(tmp_path: Path) -> 
     assert raised.value.problems == (
         "A token is given both with --pat and in the pats file; give each in one place",
     )
+
+
+def test_a_variable_that_is_named_for_replicas_and_not_set_is_told() -> None:
+    config = EmulatorConfig(env=("NOPE", "MODE=1", "PATH"), environ=lambda: {"PATH": "/bin"})
+    assert security_warnings(config) == [
+        "--env names NOPE, which is not set here, so replicas do not get it. Set it before the emulator starts, or "
+        "write --env NAME=VALUE."
+    ]
