@@ -188,7 +188,7 @@ def _check_text(name: str) -> None:
     try:
         name.encode()
     except UnicodeEncodeError:
-        raise ValueError(f"the name {ascii(name[:_LONGEST_NAME])} is no text") from None
+        raise ValueError(f"the name {name[:_LONGEST_NAME]!a} is no text") from None
 
 
 def _finite(text: str) -> float:
