@@ -72,7 +72,7 @@ def attacking(name: str, port: int) -> Iterator[Attacking]:
 
 @dataclass(slots=True)
 class Beside:
-    """What a good client notices, and what the server needs, without an attack (``quiet``) and during it."""
+    """Holds what a good client notices and what the server needs, without an attack (``quiet``) and during it."""
 
     quiet: Calls = field(default_factory=Calls)
     during: Calls = field(default_factory=Calls)

@@ -212,7 +212,7 @@ def many_items(scene: Scene) -> list[Measure]:
 
 @attack("http1.many-items-of-a-user")
 def many_items_of_a_user(scene: Scene) -> list[Measure]:
-    """The same with a token that is accepted: others are answered meanwhile."""
+    """JSON of two million items with a token that is accepted: others are answered meanwhile."""
     return scene.beside("two million items", memory=1_024, kept=1_024, peer=False)
 
 
@@ -240,7 +240,7 @@ def chunks_of_one_byte(scene: Scene) -> list[Measure]:
 
 @attack("http1.chunks-of-one-byte-of-a-user")
 def chunks_of_one_byte_of_a_user(scene: Scene) -> list[Measure]:
-    """The same with a token that is accepted."""
+    """A body in chunks of one byte, without end, with a token that is accepted."""
     return scene.beside("chunks of one byte with a token", memory=_HELD, kept=_HELD, peer=False)
 
 
@@ -298,7 +298,7 @@ def _asked(port: int, fields: Mapping[str, str], *, key: bool = True, path: str 
 
 @attack("http1.open-files", short=True)
 def open_files(scene: Scene) -> list[Measure]:
-    """400 idle connections of three kinds each to an emulator that may have 256 files open (ulimit -n)."""
+    """Four hundred idle connections of three kinds each to an emulator that may have 256 files open (ulimit -n)."""
     measures: list[Measure] = []
     kinds = (
         "connections that say nothing",

@@ -107,31 +107,31 @@ def empty_messages(scene: Scene) -> list[Measure]:
 
 @attack("http2.large-headers")
 def large_headers(scene: Scene) -> list[Measure]:
-    """1,632 requests with 60 KB of fields each, never ended, without a credential."""
+    """Requests, 1,632 of them, with 60 KB of fields each, never ended, without a credential."""
     return scene.beside("large headers", memory=_HELD, kept=_HELD, until_sent=True)
 
 
 @attack("http2.zero-window", short=True)
 def zero_window(scene: Scene) -> list[Measure]:
-    """1,000 requests on a connection whose answers may not be sent (window 0)."""
+    """A thousand requests on a connection whose answers may not be sent (window 0)."""
     return scene.beside("zero window", memory=FEW, until_sent=True)
 
 
 @attack("http2.ten-thousand-streams", short=True)
 def ten_thousand_streams(scene: Scene) -> list[Measure]:
-    """10,000 requests open at once on one connection, without a credential."""
+    """Ten thousand requests open at once on one connection, without a credential."""
     return scene.beside("ten thousand streams", memory=128, kept=128, until_sent=True)
 
 
 @attack("http2.half-messages")
 def half_messages(scene: Scene) -> list[Measure]:
-    """20 requests that announce 100 MiB each and send 40 MiB, without a credential."""
+    """Twenty requests that announce 100 MiB each and send 40 MiB, without a credential."""
     return scene.beside("half messages", memory=_HELD, until_sent=True)
 
 
 @attack("http2.half-messages-of-a-user")
 def half_messages_of_a_user(scene: Scene) -> list[Measure]:
-    """The same with a token that is accepted."""
+    """Half messages, as many, with a token that is accepted."""
     return scene.beside("half messages with a token", memory=_HELD, kept=_HELD, until_sent=True)
 
 
