@@ -19,6 +19,7 @@ from clarifai_emulator.api.transport.port import Newcomer, Port
 from clarifai_emulator.config import EmulatorConfig
 from clarifai_emulator.events import EventBus
 from resource_api import StillClock
+from unbounded_buffers import all_unbounded
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,7 @@ async def http_client(
         is_ready=is_ready,
     )
     site = HttpSites(platform.mounts(), config=settings, on_odd=odd)
-    port = Port(lambda path: None, max_bytes=1024, on_odd=odd, http=site)
+    port = Port(lambda path: None, max_bytes=1024, on_odd=odd, buffers=all_unbounded(), http=site)
     try:
         yield HttpClient(port, events, site)
     finally:

@@ -125,7 +125,8 @@ class EmulatorConfig:
     ``cors``: whose pages may use the HTTP endpoints from a browser; ``localhost`` for those of this machine, ``*``
     for all. ``allow_hosts``: further names by which HTTP clients call the emulator, where it is reached from other
     machines.
-    ``max_upload_bytes``: the largest archive of an uploaded model version.
+    ``max_upload_bytes``: the largest archive of an uploaded model version. ``max_connection_buffer_bytes`` and
+    ``max_buffer_bytes`` bound the memory in which requests and answers wait, of one connection and of all.
     ``debug``: let an editor's debugger attach to every deployment, at this port and those after it (0: any free
     ones); ``debug_wait``: replicas load their model once one has.
     ``start_method``: ``fork`` from a warm parent, ``spawn`` a process per replica, or ``auto``.
@@ -161,6 +162,8 @@ class EmulatorConfig:
     allow_hosts: tuple[str, ...] = ()
     max_message_bytes: int = 128 * MEBIBYTE
     max_upload_bytes: int = 16 * 1024 * MEBIBYTE
+    max_connection_buffer_bytes: int = 512 * MEBIBYTE
+    max_buffer_bytes: int = 2048 * MEBIBYTE
     stop_seconds: float = 5.0
     cache_dir: Path = field(default_factory=default_cache_dir)
     run_dir: Path | None = None
@@ -173,7 +176,12 @@ class EmulatorConfig:
             raise ConfigError("The emulator's configuration cannot be used:", problems)
 
     def _problems(self) -> list[str]:
-        return [*self._address_problems(), *self._account_problems(), *self._limit_problems()]
+        return [
+            *self._address_problems(),
+            *self._account_problems(),
+            *self._limit_problems(),
+            *self._size_problems(),
+        ]
 
     def _address_problems(self) -> Iterator[str]:
         if not 0 <= self.port <= 65535:
@@ -209,8 +217,6 @@ class EmulatorConfig:
                 yield f"{name} must not be negative, got {getattr(self, name)}"
         if self.queue_size < 1:
             yield f"queue_size must be at least 1, got {self.queue_size}"
-        if self.max_upload_bytes < 1:
-            yield f"max_upload_bytes must be at least 1, got {self.max_upload_bytes}"
         if self.num_threads is not None and self.num_threads < 1:
             yield f"num_threads must be at least 1, got {self.num_threads}"
         if self.backend not in BACKENDS:
@@ -226,6 +232,15 @@ class EmulatorConfig:
             yield f"durability must be {' or '.join(DURABILITIES)}, got {self.durability!r}"
         if self.runner not in ("genuine", "lean"):
             yield f"runner must be 'lean' or 'genuine', got {self.runner!r}"
+
+    def _size_problems(self) -> Iterator[str]:
+        if self.max_upload_bytes < 1:
+            yield f"max_upload_bytes must be at least 1, got {self.max_upload_bytes}"
+        connection, everything = self.max_connection_buffer_bytes, self.max_buffer_bytes
+        if connection < MEBIBYTE:
+            yield f"max_connection_buffer_bytes must be at least {MEBIBYTE}, got {connection}"
+        if everything < connection:
+            yield f"max_buffer_bytes must be at least max_connection_buffer_bytes ({connection}), got {everything}"
 
     def _env_problems(self) -> Iterator[str]:
         for each in self.env:

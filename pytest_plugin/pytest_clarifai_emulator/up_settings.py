@@ -48,6 +48,8 @@ UP_SETTINGS = (
     UpSetting("num_threads", "whole", "requests that a replica takes at once"),
     UpSetting("start_method", "text", "fork replicas from a warm parent, or spawn each", ("auto", "fork", "spawn")),
     UpSetting("max_upload_bytes", "text", "largest archive of an uploaded model version, for example 512Mi"),
+    UpSetting("max_connection_buffer_bytes", "text", "memory of what waits on one connection, for example 512Mi"),
+    UpSetting("max_buffer_bytes", "text", "memory of what waits on all connections, for example 2Gi"),
     UpSetting(
         "cors", "words", "origins whose pages may use the HTTP endpoints; localhost for any port of it, * for all"
     ),
@@ -148,11 +150,12 @@ def config_of(found: Mapping[str, Any]) -> dict[str, Any]:
     from clarifai_emulator.messages.quantities import parse_memory
 
     fields = {name: value for name, value in found.items() if not name.startswith("docker_")}
-    if "max_upload_bytes" in fields:
-        try:
-            fields["max_upload_bytes"] = parse_memory(fields["max_upload_bytes"])
-        except ValueError as error:
-            raise ConfigError("The settings of the tests cannot be used:", [f"max_upload_bytes: {error}"]) from None
+    for name in ("max_upload_bytes", "max_connection_buffer_bytes", "max_buffer_bytes"):
+        if name in fields:
+            try:
+                fields[name] = parse_memory(fields[name])
+            except ValueError as error:
+                raise ConfigError("The settings of the tests cannot be used:", [f"{name}: {error}"]) from None
     if "behaviour" in fields:
         fields["behaviour"] = _behaviour(fields["behaviour"])
     return {**fields, "docker": _docker(found)}

@@ -24,9 +24,11 @@ Interceptor = Callable[["ApiCall", StreamHandler], StreamHandler]
 class ApiCall:
     """Holds one request on its way: who, what, and what has been learnt so far.
 
-    ``came``: the message of a unary request, and the bytes that it was read from. ``failure``: the text of the
-    error that it was answered with. ``is_heard``: interceptors have it; they have not what is no RPC of the
-    platform, or cannot be read as one."""
+    ``came``: the message of a unary request, and the bytes that it was read from, of which it may be an outline
+    (``is_outline``, see ``messages/outline.py``). ``came_back``: the same of a model's answer, which goes to the
+    client in those bytes; only where it ``takes_bytes``. ``failure``: the text of the error that it was answered
+    with. ``is_heard``: interceptors have it; they have not what is no RPC of the platform, or cannot be read as
+    one."""
 
     rpc: Rpc
     metadata: Mapping[str, str]
@@ -40,6 +42,14 @@ class ApiCall:
     failure: str | None = None
     is_heard: bool = True
     came: tuple[Any, bytes] = (None, b"")
+    came_back: tuple[Any, bytes | bytearray] = (None, b"")
+    is_outline: bool = False
+    takes_bytes: bool = False
+
+    def whole(self, request: Any) -> Any:
+        """Return a unary request with everything in it."""
+        message, data = self.came
+        return type(request).FromString(data) if self.is_outline and message is request else request
 
 
 class Step:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from clarifai_emulator.messages.data_values import method_of, shown, signature_of, value_of
@@ -34,12 +34,13 @@ class CallTexts:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def of(self, request: Any, decision: Decision) -> str:
-        """The call; empty for a model that is not in the dev loop."""
+    def of(self, read: Callable[[], Any], decision: Decision) -> str:
+        """The call of a request, which ``read`` gives; empty for a model that is not in the dev loop."""
         key = (*decision.model, decision.version_id)
         source: Any = self._store.get(Kind.SOURCE, key)
         if source is None or source.watched is None:
             return ""
+        request = read()
         version: Any = self._store.get(Kind.MODEL_VERSION, key)
         method = method_of(request)
         signature = signature_of(version.method_signatures, method) if version is not None else None

@@ -55,6 +55,7 @@ class RequestChain:
         self._authenticator = authenticator
         self._interceptors = Interceptors(interceptors, self._refuse)
         self._report = ReportToEvents(events, clock)
+        self._has_further = bool(steps)
         self.steps: tuple[Step, ...] = (
             self._interceptors,  # first: they have what the client sends and gets, refusals and faults too
             self._report,
@@ -67,6 +68,11 @@ class RequestChain:
             *steps,
         )
         self._inside_out = _layers(self.steps)[::-1]
+
+    @property
+    def passes_bytes(self) -> bool:
+        """Tell whether nothing but the status of an answer is changed on its way to the client."""
+        return self._interceptors.is_idle and not self._has_further
 
     def stop(self) -> None:
         """Take note that the emulator stops, and not its clients."""
@@ -94,6 +100,11 @@ class RequestChain:
         except CallerError:
             return False
         return True
+
+    @property
+    def has_interceptors(self) -> bool:
+        """Tell whether somebody has messages whatever their credential: what is played back needs no account."""
+        return not self._interceptors.is_idle
 
     def unary(self, call: ApiCall, handler: UnaryHandler, request: Any) -> Awaitable[Any]:
         """Answer one request with one response. Raises nothing but cancellation and, where a fault or a cassette

@@ -13,10 +13,12 @@ from typing import Any
 from clarifai_emulator.dispatch.lean import LeanReplica, item_head
 from clarifai_emulator.dispatch.work import Work
 from clarifai_emulator.inside import lean_main
-from clarifai_emulator.inside.lean_main import DONE, END, ITEM, LAST, MORE, OUTPUT
+from clarifai_emulator.inside.lean_main import DONE, END, ITEM, LAST, MORE
 
 # So many of a client's further messages may wait for its model to read on.
 _UNREAD = 64
+# A response, after its size in bytes.
+Packed = tuple[int, Any]
 
 
 class LeanThreads:
@@ -88,7 +90,7 @@ class ThreadChannel:
         self._kept: deque[tuple[int, int, Any]] = deque()
         self._unread = 0
         self._was_read = asyncio.Event()
-        self._outbox: deque[tuple[int, int, Any]] = deque()
+        self._outbox: deque[tuple[int, int, Packed | None]] = deque()
         self._is_told = False  # the event loop will look into the outbox
         self._may_answer = threading.Event()  # cleared while the client is far behind
         self._may_answer.set()
@@ -122,9 +124,10 @@ class ThreadChannel:
         """Take what the thread has answered."""
         self._is_told = False
         while self._outbox:
-            kind, number, response = self._outbox.popleft()
-            if kind in (OUTPUT, LAST):
-                self._replica.output(number, response, response.ByteSize(), is_last=kind == LAST)
+            kind, number, packed = self._outbox.popleft()
+            if packed is not None:
+                size, response = packed
+                self._replica.output(number, response, size, is_last=kind == LAST)
             if kind in (LAST, DONE):
                 self._replica.done(number)
 
@@ -164,13 +167,15 @@ class ThreadChannel:
             self._in_loop(self._note_read)
             yield message
 
-    def pack(self, response: Any) -> Any:
-        return response
+    def pack(self, response: Any) -> tuple[int, Packed]:
+        """Measure a response here: that takes as long as to write it."""
+        size = response.ByteSize()
+        return size, (size, response)
 
-    def answer(self, number: int, kind: int, response: Any) -> None:
+    def answer(self, number: int, kind: int, packed: Packed | None) -> None:
         """Hand over an output of an item, or that there are no more. Waits while the client is far behind."""
         self._may_answer.wait()
-        self._outbox.append((kind, number, response))
+        self._outbox.append((kind, number, packed))
         if not self._is_told:
             self._is_told = True
             self._in_loop(self.take)
@@ -182,6 +187,9 @@ class ThreadChannel:
 
 def _item(work: Work, request: Any) -> Any:
     item = item_head(work)
-    item.post_model_outputs_request.CopyFrom(request)
+    if work.came and request is work.request:  # which may be an outline
+        item.post_model_outputs_request.MergeFromString(work.came)
+    else:
+        item.post_model_outputs_request.CopyFrom(request)
     work.complete(item.post_model_outputs_request)
     return item

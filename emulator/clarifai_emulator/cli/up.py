@@ -134,6 +134,22 @@ def _size(ctx: click.Context, param: click.Parameter, value: str) -> int:
     help="The largest archive of an uploaded model version.",
 )
 @click.option(
+    "--max-connection-buffer-bytes",
+    default="512Mi",
+    show_default=True,
+    metavar="SIZE",
+    callback=_size,
+    help="The most memory in which requests and answers of one connection wait.",
+)
+@click.option(
+    "--max-buffer-bytes",
+    default="2Gi",
+    show_default=True,
+    metavar="SIZE",
+    callback=_size,
+    help="The most memory in which requests and answers of all connections wait together.",
+)
+@click.option(
     "--cors",
     multiple=True,
     metavar="ORIGIN",

@@ -203,11 +203,18 @@ class LeanReplica:
         """The genuine runner serves in its place."""
         self._on_genuine(reason)
 
-    def output(self, number: int, response: Any, size: int, *, is_last: bool = False) -> None:
-        """Take an output, of ``size`` bytes. ``is_last``: ``done`` follows at once."""
+    def passes(self, number: int, size: int) -> bool:
+        """Tell whether an output of this size goes to its client in the bytes in which it comes."""
+        return self._items[number].work.passes(size)
+
+    def output(
+        self, number: int, response: Any, size: int, *, is_last: bool = False, came: bytes | bytearray = b""
+    ) -> None:
+        """Take an output, of ``size`` bytes: ``came``, of which the response is an outline, where it ``passes``.
+        ``is_last``: ``done`` follows at once."""
         item = self._items[number]
         item.is_answered = True
-        item.work.accept(response, size, is_last=is_last)
+        item.work.accept(response, size, is_last=is_last, came=came)
         if item.held is None and item.work.is_ahead:
             item.channel.hold()
             item.held = asyncio.create_task(self._hold_back(item))

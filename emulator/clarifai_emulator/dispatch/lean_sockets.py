@@ -33,6 +33,7 @@ from clarifai_emulator.inside.lean_main import (
     READY,
     SOCKET_BUFFER,
 )
+from clarifai_emulator.messages.outline import outline
 
 log = logging.getLogger(__name__)
 
@@ -237,13 +238,22 @@ class SocketChannel:
             for kind, number, payload in frames:
                 if kind in (OUTPUT, LAST):
                     data = payload if isinstance(payload, bytearray) else bytes(payload)
-                    self._replica.output(number, _parse(data), len(data), is_last=kind == LAST)
+                    self._output(number, data, is_last=kind == LAST)
                 if kind in (LAST, DONE):
                     self._replica.done(number)
         except Exception:
             # Whoever waits for what it says would wait for ever.
             log.exception("a replica says what cannot be understood")
             self._replica.lost()
+
+    def _output(self, number: int, data: bytes | bytearray, *, is_last: bool) -> None:
+        size = len(data)
+        if is_last and self._replica.passes(number, size):
+            response = outline(MultiOutputResponse, data)
+            if response is not None:
+                self._replica.output(number, response, size, is_last=True, came=data)
+                return
+        self._replica.output(number, _parse(data), size, is_last=is_last)
 
     def _send(self, kind: int, number: int, head: bytes = b"", body: bytes = b"") -> None:
         if self._sock.fileno() < 0:

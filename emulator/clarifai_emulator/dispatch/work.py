@@ -40,6 +40,8 @@ STREAMING_STREAMING = RunnerMethodType.STREAMING_STREAMING
 # half of them. A runner that can be held back is.
 _OUTPUTS_AHEAD = 64
 _BYTES_AHEAD = 8 * 1024 * 1024
+# An output of this size is sent on as it came: to write it once more takes longer than all else.
+_LARGE = 256 * 1024
 
 
 class State(StrEnum):
@@ -65,7 +67,9 @@ class Work:
     are the client's further messages of a bidirectional call. ``model`` is told to the runner with each message,
     with its version: a model of Clarifai's own tests (dummy_runner_proto_model) fails without, and its client does
     not send it; the platform fills it in. ``came``: the bytes of ``request`` as the client sent them, if they are
-    there. ``size``: the bytes of the output that was given last; 0 where that is not known.
+    there; the request may be an outline of them. ``came_back``: those of an output that ``passes``, as the replica
+    sent them. ``size``: the bytes of
+    the output that was given last; 0 where that is not known.
 
     ``steps`` are what it meets on its way to the replica and back; mostly there are none.
     """
@@ -79,6 +83,7 @@ class Work:
         "_late",
         "_reader",
         "came",
+        "came_back",
         "code",
         "id",
         "is_open",
@@ -98,6 +103,7 @@ class Work:
         "size",
         "state",
         "steps",
+        "takes_bytes",
         "tells_code",
     )
 
@@ -116,10 +122,13 @@ class Work:
         model: Model | None = None,
         steps: tuple[WorkStep, ...] = (),
         came: bytes = b"",
+        takes_bytes: bool = False,
     ) -> None:
         self.id = unique_id()
         self.request = request
         self.came = came
+        self.takes_bytes = takes_bytes
+        self.came_back: bytes | bytearray = b""
         self.size = 0
         self.request_id = request_id
         self.method_type = method_type
@@ -172,6 +181,11 @@ class Work:
         self.replica_id, self.nodepool = "", None
         self.state = State.QUEUED
 
+    def passes(self, size: int) -> bool:
+        """Tell whether an output of this size goes to its client in the bytes in which it comes: its message may be
+        an outline of them, then."""
+        return self.takes_bytes and size >= _LARGE and self.method_type == UNARY_UNARY and not self.tells_code
+
     @property
     def is_ahead(self) -> bool:
         """Tell whether its client is far behind its model."""
@@ -195,12 +209,13 @@ class Work:
             queue = partial(step.enter, following=queue)
         queue(self, lane, hold_seconds)
 
-    def accept(self, response: Any, size: int = 0, *, is_last: bool = False) -> None:
-        """Take one output of the runner, of ``size`` bytes. Dropped when nobody wants it. ``is_last``:
-        ``finish`` and ``tell_now`` follow at once."""
+    def accept(self, response: Any, size: int = 0, *, is_last: bool = False, came: bytes | bytearray = b"") -> None:
+        """Take one output of the runner, of ``size`` bytes: ``came``, where it ``passes``. Dropped when nobody
+        wants it. ``is_last``: ``finish`` and ``tell_now`` follow at once."""
         if self.is_open:
             if self.tells_code:
                 self.code = take_mark(response) or self.code
+            self.came_back = came
             self._chunks.append(response, size)
             if not is_last:
                 self._tell_reader()

@@ -26,6 +26,7 @@ ITEM, MORE, END, CANCEL, CHANNEL = 1, 2, 3, 4, 5
 READY, OUTPUT, LAST, DONE, GENUINE = 10, 11, 12, 13, 14
 SOCKET_BUFFER = 4 * 1024 * 1024
 _LARGE = 64 * 1024
+_MOST_BYTES = 100 * 1024 * 1024  # of an output, on the platform
 _CANCEL_CHECK_EVERY = 10  # chunks, as the genuine runner does
 # So long the first output of a stream is under way alone: on a machine with few cores, a model that writes on at
 # full speed would keep the emulator and the client from taking it.
@@ -154,7 +155,8 @@ class Item:
 
 class ItemRunner:
     """Takes items through the SDK's runner class. Where they come from is a channel's matter: it can ``pack`` a
-    response and ``answer`` with it, and ``further`` gives the client's further messages."""
+    response, which gives its size, too, and ``answer`` with it, and ``further`` gives the client's further
+    messages."""
 
     def __init__(self, runner, threads):
         from clarifai.utils.logging import clear_logger_context, set_logger_context
@@ -185,10 +187,10 @@ class ItemRunner:
         try:
             last = self.run_item(item, channel)
         except Exception as error:
-            last = channel.pack(self.failure(error).multi_output_response)
+            last = self.packed(self.failure(error), channel)
         except SystemExit as stop:
             self.leave(stop)
-            last = channel.pack(self.failure(stop).multi_output_response)
+            last = self.packed(self.failure(stop), channel)
         except BaseException:
             traceback.print_exc()
             last = None  # the genuine runner ends such an item without an output
@@ -204,7 +206,7 @@ class ItemRunner:
         """Answer the item, all but its last output, which is returned; None where there is none left."""
         method_type = item.runner_item.processing_info.runner_method_type
         if method_type == self.unary:
-            return channel.pack(self.limited(self.runner.runner_item_predict(item.runner_item)))
+            return self.packed(self.runner.runner_item_predict(item.runner_item), channel)
         if method_type == self.generate:
             outputs = self.runner.runner_item_generate(item.runner_item)
         else:
@@ -216,7 +218,7 @@ class ItemRunner:
             if not stopped:
                 if number == 2:
                     time.sleep(max(0.0, began + HEAD_START - time.monotonic()))
-                channel.answer(item.number, OUTPUT, channel.pack(self.limited(output)))
+                channel.answer(item.number, OUTPUT, self.packed(output, channel))
                 if number == 1:
                     began = time.monotonic()
         return None
@@ -224,13 +226,14 @@ class ItemRunner:
     def leave(self, stop):
         """A method has called ``sys.exit``, which is not a replica's to do where it shares its process."""
 
-    def limited(self, output):
-        """The response of an output; of one that is larger than the platform takes, as the SDK cuts it."""
-        response = output.multi_output_response
-        if response.ByteSize() > 100 * 1024 * 1024 and hasattr(self.runner, "_truncate_runner_item_output"):
+    def packed(self, output, channel):
+        """The response of an output as the channel takes it; of one that is larger than the platform takes, as the
+        SDK cuts it. Its size is known once it is packed: to ask for it takes as long as that."""
+        size, packed = channel.pack(output.multi_output_response)
+        if size > _MOST_BYTES and hasattr(self.runner, "_truncate_runner_item_output"):
             output, _ = self.runner._truncate_runner_item_output(output)
-            response = output.multi_output_response
-        return response
+            _, packed = channel.pack(output.multi_output_response)
+        return packed
 
     def failure(self, error):
         from clarifai_grpc.grpc.api.status import status_code_pb2, status_pb2
@@ -342,7 +345,8 @@ class SocketOfThread:
                 return number, self.parse(payload)
 
     def pack(self, response):
-        return response.SerializeToString()
+        data = response.SerializeToString()
+        return len(data), data
 
     def answer(self, number, kind, data):
         """Send an output of an item, or that there are no more. Waits while the client is far behind."""

@@ -72,7 +72,8 @@ async def test_an_item_is_the_model_s_own_copy_of_its_request(channel: ThreadCha
 
 async def test_outputs_are_told_in_the_event_loop_in_their_order(channel: ThreadChannel, told: Told) -> None:
     for kind, text in ((OUTPUT, "a"), (OUTPUT, "b"), (LAST, "c")):
-        channel.answer(1, kind, response(text))
+        _, packed = channel.pack(response(text))
+        channel.answer(1, kind, packed)
     channel.answer(2, DONE, None)
     assert told.outputs == []
     await asyncio.sleep(0)
@@ -130,4 +131,4 @@ async def test_a_channel_that_is_closed_ends_its_thread_also_while_it_reads(chan
     channel.close()
     assert list(channel.further(running(1))) == []
     assert channel.next_item() is None
-    channel.answer(1, LAST, response("to nobody"))
+    channel.answer(1, LAST, (2, response("to nobody")))

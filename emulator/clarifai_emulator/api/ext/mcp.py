@@ -15,7 +15,7 @@ from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
 from clarifai_emulator.api.ext.method_calls import ModelTransport, Refusal, refusal_of
 from clarifai_emulator.api.rest.json_errors import kind_of
-from clarifai_emulator.api.rest.transcoding import read_aside, read_json
+from clarifai_emulator.api.rest.transcoding import read_aside, read_json, size_in_memory
 from clarifai_emulator.api.transport.http_exchange import Exchange
 from clarifai_emulator.errors import CallerError
 from clarifai_emulator.messages.address import ModelAddress
@@ -117,6 +117,7 @@ def _address(path: str) -> ModelAddress:
 
 async def _read(exchange: Exchange) -> dict[str, Any]:
     body = await exchange.body()
+    exchange.hold(size_in_memory(body))
     content = await read_aside(len(body), read_json, "the MCP message", body)
     if not isinstance(content, dict):
         raise _invalid(f"An MCP message must be a JSON object, got {kind_of(content)}.")

@@ -15,7 +15,7 @@ from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 from clarifai_emulator.api.call import ApiCall
 from clarifai_emulator.api.ext.method_calls import ModelTransport, Refusal, Text, refusal_of
 from clarifai_emulator.api.rest.json_errors import kind_of
-from clarifai_emulator.api.rest.transcoding import read_aside, read_json
+from clarifai_emulator.api.rest.transcoding import read_aside, read_json, size_in_memory
 from clarifai_emulator.api.rpc import rpc_table
 from clarifai_emulator.api.transport.http_exchange import Exchange
 from clarifai_emulator.errors import CallerError
@@ -70,6 +70,7 @@ class OpenAiApi:
     async def _serve_endpoint(self, exchange: Exchange, endpoint: str) -> None:
         await self._transport.require_known(exchange)
         body = await exchange.body()
+        exchange.hold(size_in_memory(body))
         content = await read_aside(len(body), read_json, f"POST {endpoint}", body)
         if not isinstance(content, dict):
             raise _invalid(f"The body must be a JSON object, got {kind_of(content)}.")

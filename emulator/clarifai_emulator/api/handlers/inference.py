@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
+from functools import partial
 from typing import Any, Protocol
 
 from clarifai_grpc.grpc.api.resources_pb2 import Model
+from clarifai_grpc.grpc.api.service_pb2 import MultiOutputResponse
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
 from clarifai_emulator.api.call import ApiCall, Handler
@@ -21,13 +23,13 @@ from clarifai_emulator.dispatch.work_steps import WorkStep
 from clarifai_emulator.errors import CallerError
 from clarifai_emulator.events import EventBus
 from clarifai_emulator.faults import Faults
-from clarifai_emulator.messages.answer_size import fit_answer
+from clarifai_emulator.messages.answer_size import ROOM_FOR_STATUS, fit_answer
 from clarifai_emulator.messages.header_text import header_text
 from clarifai_emulator.routing import Ask, Decision, RoutingError
 
 Route = Callable[[Ask], tuple[Decision, Lane]]
-# The request as a call, for people; empty where nobody wants to see it.
-TextOfCall = Callable[[Any, Decision], str]
+# The request, which a function gives, as a call, for people; empty where nobody wants to see it.
+TextOfCall = Callable[[Callable[[], Any], Decision], str]
 # The model that the runner is told of, where the request does not hold it.
 ModelOf = Callable[[Decision], Model | None]
 
@@ -82,10 +84,12 @@ class Inference:
     async def predict(self, call: ApiCall, request: Any) -> Any:
         """Answer one request with one answer: the one that is kept of an equal request, where it asks for that."""
         ask, decision, lane = self._routed(call, request)
-        key = self._cache.key(request, decision.model, decision.version_id)
+        asks_cache = request.use_predict_cache
+        key = self._cache.key(call.whole(request), decision.model, decision.version_id) if asks_cache else None
         if key is not None and (kept := self._cache.find(key)) is not None:
             call.notes["cached"] = True
             return kept
+        call.takes_bytes = call.takes_bytes and key is None
         work, watched = self._submit(call, request, UNARY_UNARY, None, ask, decision, lane)
         try:
             with self._deadline(call, work):
@@ -96,6 +100,10 @@ class Inference:
             raise CallerError(StatusCode.RUNNER_PROCESSING_FAILED, "The runner answered without an output.")
         if watched is not None:
             watched.output(output)
+        if work.came_back and work.size <= self._config.max_message_bytes - ROOM_FOR_STATUS:
+            call.came_back = output, work.came_back  # what follows changes nothing but its status
+        elif work.came_back:
+            output = MultiOutputResponse.FromString(bytes(work.came_back))
         fit_answer(output, self._config.max_message_bytes, came=work.size)
         if key is not None and not work.code:  # code in the dev loop changes, and its version does not
             self._cache.keep(key, output)
@@ -163,7 +171,7 @@ class Inference:
         decision: Decision,
         lane: Lane,
     ) -> tuple[Work, WatchedCall | None]:
-        if text := self._text_of_call(request, decision):
+        if text := self._text_of_call(partial(call.whole, request), decision):
             call.notes["call"] = text
         watched = self._watched(call, decision, request, method_type)
         work = Work(
@@ -179,6 +187,7 @@ class Inference:
             model=None if request.model.model_version.id else self._model_of(decision),
             steps=self._steps_of(call, decision),
             came=call.came[1] if call.came[0] is request else b"",
+            takes_bytes=call.takes_bytes,
         )
         if lane.edit_problem is not None:
             call.notes["edit_problem"] = lane.edit_problem.summary

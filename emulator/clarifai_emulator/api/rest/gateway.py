@@ -13,7 +13,13 @@ from clarifai_emulator.api.call import ApiCall, Handler, only
 from clarifai_emulator.api.chain import RequestChain
 from clarifai_emulator.api.rest.paths import Bound, Match, Paths
 from clarifai_emulator.api.rest.statuses import GRPC_TO_HTTP, http_status
-from clarifai_emulator.api.rest.transcoding import as_json, read_aside, read_message, read_request
+from clarifai_emulator.api.rest.transcoding import (
+    as_json,
+    read_aside,
+    read_message,
+    read_request,
+    size_in_memory,
+)
 from clarifai_emulator.api.rpc import Auth, Rpc, rpc_table
 from clarifai_emulator.api.transport.http_exchange import Exchange, HttpProblem
 from clarifai_emulator.errors import CallerError, TransportError
@@ -23,6 +29,8 @@ LINES = "application/x-ndjson"
 EVENTS = "text/event-stream"
 _RUNNERS_RPC = "ProcessRunnerItems"
 OPENAPI_PATH = "/v2/openapi.json"
+# How many messages of a stream are read before other requests have their turn.
+_LINES_AT_ONCE = 64
 
 
 class RestApi:
@@ -113,6 +121,7 @@ class RestApi:
 
     async def _read(self, exchange: Exchange, bound: Bound, values: tuple[str, ...]) -> Any:
         body = await exchange.body()
+        exchange.hold(size_in_memory(body))
         request = await read_aside(len(body), read_request, bound, values, exchange.query, body)
         if len(body) > self._max_bytes and request.ByteSize() > self._max_bytes:
             raise CallerError(
@@ -127,12 +136,15 @@ class RestApi:
         try:
             async for chunk in exchange.chunks():
                 rest += chunk
+                exchange.hold(len(rest))
                 if b"\n" in chunk:
                     *lines, last = rest.split(b"\n")
                     rest = bytearray(last)
-                    for line in lines:
+                    for number, line in enumerate(lines):
                         if line.strip():
                             yield read_message(rpc.name, rpc.request_type, bytes(line))
+                        if number % _LINES_AT_ONCE == _LINES_AT_ONCE - 1:
+                            await asyncio.sleep(0)
                 if len(rest) > self._max_bytes:
                     raise CallerError(
                         StatusCode.RPC_MAX_MESSAGE_SIZE_EXCEEDED,

@@ -24,6 +24,7 @@ _MOST_MISFITS = 5
 _READ_AT_ONCE = 256 * 1024  # some milliseconds
 _OF_THE_DOCUMENTATION = {("ListNodepools", "min_runner_replicas"): ("1", "active_usage", "true")}
 _FIELDS_OF_BYTES = (b'"base64"', b'"bytes_value"', b'"bytesValue"', b'"buffer"')
+_OF_A_VALUE = 100
 _LONGEST_NAME = 100
 _MOST_DIGITS = 400  # the largest double has 309
 
@@ -52,6 +53,11 @@ _Read = TypeVar("_Read")
 async def read_aside(size: int, read: Callable[..., _Read], *arguments: Any) -> _Read:
     """Return what ``read`` makes of a body of this many bytes; of a large one, while the loop serves others."""
     return await asyncio.to_thread(read, *arguments) if size > _READ_AT_ONCE else read(*arguments)
+
+
+def size_in_memory(body: bytes) -> int:
+    """Return about how many bytes a body of JSON takes while it is read: its text twice, and each of its values."""
+    return 2 * len(body) + _OF_A_VALUE * sum(map(body.count, (b",", b"{", b"[")))
 
 
 def read_message(name: str, message_type: Any, line: bytes) -> Any:

@@ -76,7 +76,7 @@ def preflight_fields(headers: Mapping[str, str]) -> dict[str, str]:
 
 def names_this_machine(host: str) -> bool:
     """Tell whether a host, with its port or without, is this machine's loopback address or a name of it."""
-    name = without_port(host)
+    name = without_port(host).lower().rstrip(".")
     if name in ("", "localhost") or name.endswith(".localhost"):
         return True
     address = address_in(name)

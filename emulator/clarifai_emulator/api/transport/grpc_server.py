@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import aclosing
 from typing import Any
@@ -16,7 +17,13 @@ from clarifai_emulator.api.transport.grpc_stream import GrpcStream
 from clarifai_emulator.api.transport.http2 import Serve
 from clarifai_emulator.api.transport.upload_parts import upload_messages
 from clarifai_emulator.errors import CallerError, TransportError
+from clarifai_emulator.messages.outline import outline
 
+# A request of this size is read in outline only, and handed to its replica as it came.
+_LARGE = 256 * 1024
+
+# How many messages of a stream are read before other requests have their turn.
+_MESSAGES_AT_ONCE = 64
 _PREFIX = f"/{SERVICE}/"
 
 
@@ -49,17 +56,35 @@ class ApiHandlers:
         parse = _reader(rpc)
 
         async def serve(stream: GrpcStream) -> None:
-            data = await stream.read()
+            if not (self._chain.knows(rpc, stream.metadata) or self._chain.has_interceptors):
+                call = self._begin(rpc, stream, is_heard=False)
+                response = await self._chain.unary(call, _never, None)
+                await stream.write_last(response.SerializeToString())
+                return
+            data = await stream.read_only()
             if data is None:
-                raise TransportError("UNIMPLEMENTED", f"{rpc.name} takes one request; none came.")
-            request = parse(data)
+                raise _none_came(rpc)
+            takes_bytes = rpc.name == "PostModelOutputs" and self._chain.passes_bytes
+            read = outline(rpc.request_type, data) if takes_bytes and len(data) >= _LARGE else None
+            request = parse(data) if read is None else read
             is_readable = not isinstance(request, Unreadable)
             call = self._begin(rpc, stream, is_heard=is_readable)
             call.came = request, data
+            call.is_outline, call.takes_bytes = read is not None, takes_bytes
             response = await self._chain.unary(call, handler if is_readable else _refuse, request)
-            await stream.write_last(response.SerializeToString())
+            await stream.write_last(*self._pieces(call, response))
 
         return serve
+
+    def _pieces(self, call: ApiCall, response: Any) -> tuple[bytes | bytearray, ...]:
+        """Return an answer as it is sent: a large one of a model in the bytes in which it came, and after them what
+        its status has become. Parts of a message may follow each other in protobuf."""
+        message, data = call.came_back
+        if message is not response or not data:
+            return (response.SerializeToString(),)
+        said = response.status
+        status = type(said)(code=said.code, description=said.description, details=said.details, req_id=said.req_id)
+        return data, type(response)(status=status).SerializeToString()
 
     def _serve_stream(self, rpc: Rpc, handler: Any) -> Serve:
         parse = _reader(rpc)
@@ -68,6 +93,8 @@ class ApiHandlers:
         async def serve(stream: GrpcStream) -> None:
             call = self._begin(rpc, stream)
             requests = _readable(read(stream, parse))
+            if not rpc.client_streaming:
+                requests = _one(rpc, requests)
             async with aclosing(self._chain.stream(call, handler, requests)) as responses:
                 first = True
                 async for response in responses:
@@ -107,8 +134,24 @@ class ApiHandlers:
 
 
 async def _messages(stream: GrpcStream, parse: Callable[[bytes], Any]) -> AsyncIterator[Any]:
+    number = 0
     while (data := await stream.read()) is not None:
         yield parse(data)
+        number += 1
+        if number % _MESSAGES_AT_ONCE == 0:
+            await asyncio.sleep(0)
+
+
+async def _one(rpc: Rpc, requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
+    """Give the one request of a stream of answers. Raises ``TransportError`` where none comes."""
+    async for request in requests:
+        yield request
+        return
+    raise _none_came(rpc)
+
+
+def _none_came(rpc: Rpc) -> TransportError:
+    return TransportError("UNIMPLEMENTED", f"{rpc.name} takes one request; none came.")
 
 
 async def _readable(requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
@@ -141,6 +184,10 @@ def _reader(rpc: Rpc) -> Callable[[bytes], Any]:
             return Unreadable(rpc, error)
 
     return read
+
+
+def _never(_call: ApiCall, _request: Any) -> Any:
+    raise AssertionError("a request whose credential is no good has come to its handler")
 
 
 def _refuse(_call: ApiCall, request: Unreadable) -> Any:

@@ -13,13 +13,14 @@ import asyncio
 import logging
 import re
 import struct
-import zlib
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol
 from urllib.parse import quote
 
 from clarifai_emulator.api.transport.http2_fields import Fields
+from clarifai_emulator.api.transport.packed_message import unpacked
+from clarifai_emulator.api.transport.request_buffers import ConnectionBuffers, Pieces
 from clarifai_emulator.errors import TransportError
 from clarifai_emulator.messages.header_text import sendable
 
@@ -32,6 +33,8 @@ _PREFIX = struct.Struct(">BI")
 _MESSAGES_AHEAD = 16
 # And how many bytes they may have: an upload comes in messages of 127 MiB.
 _BYTES_AHEAD = 16 * 1024 * 1024
+# What a message costs that has no bytes at all.
+_OF_A_MESSAGE = 64
 # The pieces of a message of this size are put together once it is whole, not as they come.
 _LARGE = 64 * 1024
 # A message of this size is given to who asks for it in pieces.
@@ -39,7 +42,6 @@ _LONG = 1024 * 1024
 _BROKEN_OFF = "The request ended in the middle of a message."
 _TIMEOUT = re.compile(r"(\d{1,8})([HMSmun])")
 _UNITS = {"H": 3600.0, "M": 60.0, "S": 1.0, "m": 1e-3, "u": 1e-6, "n": 1e-9}
-_WINDOW_BITS = {"gzip": 31, "deflate": 15}
 # What may stand in `grpc-message` as it is: printable ASCII without the percent sign.
 _MESSAGE_SAFE = "".join(chr(code) for code in range(0x20, 0x7F) if chr(code) != "%")
 _INITIAL: Headers = [
@@ -54,7 +56,7 @@ class Wire(Protocol):
 
     def send_headers(self, stream_id: int, headers: Headers, *, end: bool) -> None: ...
 
-    async def send_data(self, stream_id: int, *pieces: bytes) -> None: ...
+    async def send_data(self, stream_id: int, *pieces: bytes | bytearray) -> None: ...
 
     def flush(self) -> None: ...
 
@@ -64,6 +66,10 @@ class Wire(Protocol):
 
     def reset(self, stream_id: int) -> None: ...
 
+    def give_up(self, stream_id: int, reason: str) -> None:
+        """Let nobody serve the stream any longer: it has ended, for want of room."""
+        ...
+
 
 class LongMessage:
     """Gives a message that is still coming. ``size``: all its bytes; ``missing``: those that have not come yet."""
@@ -72,23 +78,28 @@ class LongMessage:
         self.size = size
         self.missing = size
         self._stream = stream
-        self._pieces: list[bytes] = []
+        self._pieces = Pieces()
 
     async def read(self) -> list[bytes]:
         """Return the pieces that have come since the last time, in order; none at the end. Read the message to its
         end before the next one. Raises ``TransportError`` where the request ends in its middle."""
-        while not self._pieces and self.missing:
+        while not self._pieces.size and self.missing:
             await self._stream.wait_for_more()
-        pieces, self._pieces = self._pieces, []
-        self._stream.taken(sum(map(len, pieces)))
+        size = self._pieces.size
+        pieces = self._pieces.take()
+        self._stream.taken(size)
         return pieces
 
     def feed(self, data: bytes) -> bytes:
         """Add what has come; return what belongs to the message after it."""
         own, rest = (data, b"") if len(data) <= self.missing else (data[: self.missing], data[self.missing :])
-        self._pieces.append(own)
+        self._pieces.add(own)
         self.missing -= len(own)
         return rest
+
+    def forget(self) -> None:
+        """Keep nothing of what nobody has read."""
+        self._pieces.clear()
 
 
 class _Gathered:
@@ -100,21 +111,34 @@ class _Gathered:
         self.flag = flag
         self.size = size
         self.missing = size
-        self.pieces: list[bytes] = []
+        self.pieces = Pieces()
 
     def feed(self, data: bytes) -> bytes:
         """Add what has come; return what belongs to the message after it."""
         own, rest = (data, b"") if len(data) <= self.missing else (data[: self.missing], data[self.missing :])
-        self.pieces.append(own)
+        self.pieces.add(own)
         self.missing -= len(own)
         return rest
 
 
+class _Packed(bytes):
+    """Holds a message that is compressed, until somebody asks for it."""
+
+
 class GrpcStream:
-    """Serves one call, from the server's side. ``max_bytes``: the largest message in either direction."""
+    """Serves one call, from the server's side. ``max_bytes``: the largest message in either direction. ``buffers``
+    count what waits; ``more``: the bytes of the headers."""
 
     def __init__(
-        self, wire: Wire, stream_id: int, headers: Mapping[str, str], *, peer: str, max_bytes: int
+        self,
+        wire: Wire,
+        stream_id: int,
+        headers: Mapping[str, str],
+        *,
+        peer: str,
+        max_bytes: int,
+        buffers: ConnectionBuffers,
+        more: int = 0,
     ) -> None:
         self.path = headers.get(":path", "")
         self.metadata = (headers if isinstance(headers, Fields) else Fields(headers)).metadata
@@ -128,6 +152,11 @@ class GrpcStream:
         self._in_pieces = False
         self._coming: LongMessage | None = None
         self._waiting_bytes = 0
+        self._lent = 0  # bytes of what the handler read last
+        self._unsent = 0
+        self._refusal: TransportError | None = None
+        self._takes_more = True
+        self._has_only = False
         self._partial = bytearray()
         self._gathered: _Gathered | None = None
         self._refused = False
@@ -136,17 +165,29 @@ class GrpcStream:
         self._reader: asyncio.Future[None] | None = None
         self._began = False
         self.closed = False
+        self._buffers = buffers
+        self._buffer = buffers.request(self._give_up, more)  # last: it may give the call up at once
 
     # The handler's side.
 
     def take_up_to(self, max_bytes: int) -> None:
         """Take messages of the client up to this size from now on."""
         self._max_bytes = max_bytes
+        self._buffers.allow(max_bytes)
 
     async def read(self) -> bytes | None:
         """Return the next message; None after the last. Raises ``TransportError`` for one that cannot be taken."""
         message = await self._next()
         assert not isinstance(message, LongMessage), "it was not asked for"
+        return message
+
+    async def read_only(self) -> bytes | None:
+        """Return the only message that the handler wants, as ``read`` does. Others are not kept."""
+        message = await self.read()
+        self._takes_more = False
+        self._forget_messages()
+        self._has_only = True
+        self._buffer.put_in_hand(True)
         return message
 
     async def read_begun(self) -> bytes | LongMessage | None:
@@ -156,11 +197,12 @@ class GrpcStream:
         if gathered is not None and gathered.flag:
             self._gathered = gathered  # it can be unpacked as a whole only
         elif gathered is not None:
-            self._begin_long(gathered.size, b"".join(gathered.pieces))
+            self._begin_long(gathered.size, b"".join(gathered.pieces.take()))
         return await self._next()
 
     async def _next(self) -> bytes | LongMessage | None:
-        while not self._messages:
+        self._give_back()
+        while not self._has_messages():
             if self._ended:
                 return None
             await self._more()
@@ -168,11 +210,44 @@ class GrpcStream:
         if isinstance(message, TransportError):
             self._acknowledge()
             raise message
-        self.taken(len(message) if isinstance(message, bytes) else 0)
+        if isinstance(message, _Packed):
+            message = await self._unpacked(message)
+        elif isinstance(message, bytes):
+            self.taken(len(message))
+        return message
+
+    def _has_messages(self) -> bool:
+        if self._partial:
+            self._split()
+        if not self._messages and self._ended and (self._partial or self._gathered is not None):
+            self._forget_messages()
+            self._messages.append(TransportError("INTERNAL", _BROKEN_OFF))
+        return bool(self._messages)
+
+    def _give_back(self) -> None:
+        if self._lent:
+            self._lent = 0
+            self._count()
+
+    async def _unpacked(self, packed: _Packed) -> bytes:
+        def hold(size: int) -> None:
+            self._lent = size
+            self._count()
+            if self._refusal is not None:
+                raise self._refusal
+
+        try:
+            message = await unpacked(self.metadata.get("grpc-encoding", ""), packed, self._max_bytes, hold)
+        finally:
+            self.taken(len(packed))
+        hold(len(message))
         return message
 
     async def wait_for_more(self) -> None:
         """Wait until more of a long message has come."""
+        self._give_back()
+        if self._refusal is not None:
+            raise self._refusal
         if self._ended:
             raise TransportError("INTERNAL", _BROKEN_OFF)
         await self._more()
@@ -180,7 +255,9 @@ class GrpcStream:
     def taken(self, size: int) -> None:
         """Note that the handler has so many bytes: as many more may come."""
         self._waiting_bytes -= size
+        self._lent = size
         self._acknowledge()
+        self._count()
 
     async def _more(self) -> None:
         self._reader = asyncio.get_running_loop().create_future()
@@ -192,18 +269,20 @@ class GrpcStream:
             self._began = True
             self._wire.send_headers(self._id, _INITIAL + _ascii(metadata or {}), end=False)
 
-    async def write(self, message: bytes) -> None:
-        """Send one message; waits while the client takes no more. Says nothing to a client that is gone."""
-        if len(message) > self._max_bytes:
-            raise TransportError("RESOURCE_EXHAUSTED", _too_large("The answer", len(message), self._max_bytes))
+    async def write(self, *message: bytes | bytearray) -> None:
+        """Send one message, which may be in pieces; waits while the client takes no more. Says nothing to a client
+        that is gone."""
+        size = sum(map(len, message))
+        if size > self._max_bytes:
+            raise TransportError("RESOURCE_EXHAUSTED", _too_large("The answer", size, self._max_bytes))
         self.begin()
         if not self.closed:
-            await self._wire.send_data(self._id, _PREFIX.pack(0, len(message)), message)
+            await self._wire.send_data(self._id, _PREFIX.pack(0, size), *message)
 
-    async def write_last(self, message: bytes) -> None:
+    async def write_last(self, *message: bytes | bytearray) -> None:
         """Send the last message: it leaves in one piece with the status, which follows at once."""
         self._wire.cork()
-        await self.write(message)
+        await self.write(*message)
 
     def flush(self) -> None:
         """Send what was written now, not with what else is written in this turn of the event loop."""
@@ -246,8 +325,8 @@ class GrpcStream:
             data = self._feed(self._coming, data)
         elif self._gathered is not None:
             data = self._gather(self._gathered, data)
-        if self._refused:
-            pass  # the rest of a message that is too large
+        if self._refused or not self._takes_more:
+            pass  # the rest of a message that is too large, or messages that nobody wants
         elif (
             not self._partial
             and 5 <= len(data) <= 5 + self._max_bytes
@@ -257,22 +336,49 @@ class GrpcStream:
         else:
             self._partial += data
             self._split()
+        self._count()
         self._acknowledge()
         self._wake()
 
     def receive_end(self) -> None:
         """Note that the client says no more."""
         self._ended = True
-        if self._partial or self._gathered is not None:
-            self._messages.append(TransportError("INTERNAL", _BROKEN_OFF))
         self._wake()
 
     def break_off(self, error: TransportError) -> None:
         """Note that the rest of the request will not come, and what the client is told of it."""
-        self._partial.clear()
-        self._gathered = None
+        self._forget_messages()
         self._messages.append(error)
         self.receive_end()
+
+    def hold_unsent(self, size: int) -> None:
+        """Note how many bytes of an answer wait for the client to read."""
+        self._unsent = size
+        self._buffer.put_in_hand(self._has_only and not size)
+        self._count()
+
+    def _count(self) -> None:
+        gathered = self._gathered
+        arriving = len(self._partial) + (gathered.size - gathered.missing if gathered is not None else 0)
+        waiting = self._waiting_bytes + _OF_A_MESSAGE * len(self._messages)
+        self._buffer.hold(arriving + waiting + self._lent + self._unsent)
+
+    def _give_up(self, reason: str) -> None:
+        """Refuse the call: it holds more than there is room for."""
+        self._refusal = TransportError("RESOURCE_EXHAUSTED", reason)
+        self._takes_more = False
+        self.break_off(self._refusal)
+        self.end(self._refusal)
+        self._wire.give_up(self._id, reason)
+
+    def _forget_messages(self) -> None:
+        if self._coming is not None:
+            self._coming.forget()
+            self._coming = None
+        self._partial.clear()
+        self._gathered = None
+        self._messages.clear()
+        self._waiting_bytes = 0
 
     def _feed(self, message: LongMessage, data: bytes) -> bytes:
         rest = message.feed(data)
@@ -282,7 +388,7 @@ class GrpcStream:
         return rest
 
     def _split(self) -> None:
-        while len(self._partial) >= 5:
+        while len(self._partial) >= 5 and len(self._messages) < _MESSAGES_AHEAD:
             flag, size = _PREFIX.unpack_from(self._partial)
             if size > self._max_bytes:
                 self._refused = True
@@ -317,37 +423,16 @@ class GrpcStream:
         rest = gathered.feed(data)
         if not gathered.missing:
             self._gathered = None
-            self._take(gathered.flag, b"".join(gathered.pieces))
+            self._take(gathered.flag, b"".join(gathered.pieces.take()))
         return rest
 
     def _take(self, flag: int, message: bytes) -> None:
-        taken = self._unpacked(flag, message) if flag else message
-        if not isinstance(taken, TransportError):
-            self._waiting_bytes += len(taken)
-        self._messages.append(taken)
-
-    def _unpacked(self, flag: int, message: bytes) -> bytes | TransportError:
-        if flag != 1:
-            return TransportError(
-                "INTERNAL",
-                f"A message begins with the byte 0x{flag:02x}: it must be 0 (plain) or 1 (compressed).",
-            )
-        encoding = self.metadata.get("grpc-encoding", "identity")
-        if encoding not in _WINDOW_BITS:
-            return TransportError(
-                "UNIMPLEMENTED",
-                f"The request is compressed with '{encoding}'; the emulator takes identity, deflate and gzip.",
-            )
-        try:
-            inflater = zlib.decompressobj(_WINDOW_BITS[encoding])
-            plain = inflater.decompress(message, self._max_bytes)
-        except zlib.error as error:
-            return TransportError("INTERNAL", f"The request is said to be {encoding} and is not: {error}.")
-        if inflater.unconsumed_tail:
-            return TransportError(
-                "RESOURCE_EXHAUSTED", f"The request unpacks to more than {self._max_bytes} bytes."
-            )
-        return plain
+        if flag > 1:
+            text = f"A message begins with the byte 0x{flag:02x}: it must be 0 (plain) or 1 (compressed)."
+            self._messages.append(TransportError("INTERNAL", text))
+            return
+        self._waiting_bytes += len(message)
+        self._messages.append(_Packed(message) if flag else message)
 
     def abandon(self) -> None:
         """Say nothing more: the client does not wait any longer."""
@@ -355,8 +440,9 @@ class GrpcStream:
 
     def release(self) -> None:
         """Forget what the call has not read: it is over."""
-        self._messages.clear()
-        self._waiting_bytes = 0
+        self._takes_more = False
+        self._forget_messages()
+        self._buffer.end()
         self._acknowledge()
 
     def _acknowledge(self) -> None:

@@ -48,7 +48,9 @@ class GrpcWeb:
         asked = _kind(exchange)
         wire = _WebWire(exchange, _kind_of_answer(exchange, asked))
         headers = {":path": exchange.path, **exchange.headers}
-        stream = GrpcStream(wire, 0, headers, peer=exchange.peer, max_bytes=self._max_bytes)
+        stream = GrpcStream(
+            wire, 0, headers, peer=exchange.peer, max_bytes=self._max_bytes, buffers=exchange.buffers
+        )
         feeding = asyncio.create_task(_feed(exchange, stream, wire, asked))
         try:
             async with asyncio.timeout(stream.seconds_left):
@@ -56,6 +58,7 @@ class GrpcWeb:
         except TimeoutError:
             stream.end(TransportError("DEADLINE_EXCEEDED", "The time that the client gave this call has passed."))
         finally:
+            stream.release()
             feeding.cancel()
             with suppress(asyncio.CancelledError):
                 await feeding
@@ -81,7 +84,7 @@ class _WebWire:
         if end:
             self._trailers = fields[status_at:]
 
-    async def send_data(self, stream_id: int, *pieces: bytes) -> None:
+    async def send_data(self, stream_id: int, *pieces: bytes | bytearray) -> None:
         data = b"".join(pieces)
         if not self._exchange.started:
             await self._exchange.begin(200, f"{self._kind}+proto", self._initial)
@@ -100,6 +103,9 @@ class _WebWire:
 
     def reset(self, stream_id: int) -> None:
         """Say nothing: the rest of a body that nobody reads ends with the answer."""
+
+    def give_up(self, stream_id: int, reason: str) -> None:
+        """Say nothing: whoever reads the stream hears of it, and the answer has its status."""
 
     async def room_for(self, size: int) -> None:
         """Wait until the stream has taken most of what it was fed before."""
@@ -127,7 +133,8 @@ async def _feed(exchange: Exchange, stream: GrpcStream, wire: _WebWire, kind: st
     except CallerError as error:
         stream.break_off(TransportError("INVALID_ARGUMENT", error.message))
     except HttpProblem as problem:
-        stream.break_off(TransportError("INTERNAL", problem.details))
+        name = "RESOURCE_EXHAUSTED" if problem.status == 429 else "INTERNAL"
+        stream.break_off(TransportError(name, problem.details))
     else:
         stream.receive_end()
 

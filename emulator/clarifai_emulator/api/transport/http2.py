@@ -11,13 +11,16 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Protocol, cast
 
 from clarifai_emulator.api.transport.grpc_stream import GrpcStream, Headers
 from clarifai_emulator.api.transport.http2_frames import ConnectionFault, ErrorCode
 from clarifai_emulator.api.transport.http2_session import MOST_STREAMS, Session
+from clarifai_emulator.api.transport.request_buffers import Buffers, ConnectionBuffers
 from clarifai_emulator.errors import TransportError
 
 log = logging.getLogger(__name__)
@@ -39,6 +42,8 @@ _QUESTIONS = 3
 _WRITTEN_AT_ONCE = 256 * 1024
 # How long a client that floods finds nobody at its connection.
 _SHUT_OUT_SECONDS = 1.0
+# How many calls are given up in one turn of the event loop, where a client with many is gone.
+_DROPPED_AT_ONCE = 64
 # The frames that may wait for a client that reads nothing, and has not to be waited for when they are sent.
 _MOST_UNASKED = 50_000
 
@@ -62,6 +67,10 @@ class ServedStream(Protocol):
         """Forget what has not been read."""
         ...
 
+    def hold_unsent(self, size: int) -> None:
+        """Note how many bytes of the answer wait for the client to read."""
+        ...
+
 
 class RequestStream(ServedStream, Protocol):
     """Serves one HTTP request that came on a stream (``http2_exchange.HttpStream``)."""
@@ -71,8 +80,9 @@ class RequestStream(ServedStream, Protocol):
         ...
 
 
-# Makes what serves a request that is no call of gRPC: of its connection, its stream's id, its headers, its peer.
-TakeRequest = Callable[["Connection", int, Mapping[str, str], str], RequestStream]
+# Makes what serves a request that is no call of gRPC: of its connection, its stream's id, its headers, its peer,
+# and what counts its bytes.
+TakeRequest = Callable[["Connection", int, Mapping[str, str], str, ConnectionBuffers], RequestStream]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +97,7 @@ class _Call:
 class Connection(asyncio.Protocol):
     """Serves one client's connection. ``find(path)`` gives what serves a method, ``take_request`` what serves other
     requests than gRPC's; the connection is in ``connections`` while open. ``on_odd`` hears of clients that do not
-    speak HTTP/2 as they should."""
+    speak HTTP/2 as they should. ``buffers`` count what waits."""
 
     def __init__(
         self,
@@ -96,6 +106,7 @@ class Connection(asyncio.Protocol):
         max_bytes: int,
         connections: set[Connection],
         on_odd: OnOdd,
+        buffers: Buffers,
         take_request: TakeRequest | None = None,
     ) -> None:
         self._find = find
@@ -103,6 +114,7 @@ class Connection(asyncio.Protocol):
         self._connections = connections
         self._on_odd = on_odd
         self._take_request = take_request
+        self._buffers = buffers.connection()
         self._session = Session(self)
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
@@ -114,6 +126,8 @@ class Connection(asyncio.Protocol):
         self._may_write = asyncio.Event()
         self._may_write.set()
         self._short: dict[int, asyncio.Future[None]] = {}  # streams whose windows have no room
+        # Those that wait for room in the connection's, in their order.
+        self._queue: OrderedDict[asyncio.Future[None], None] = OrderedDict()
 
     @property
     def idle_since(self) -> float | None:
@@ -151,6 +165,8 @@ class Connection(asyncio.Protocol):
             self.flush()
             if self._session.has_more:
                 self._pause()
+            elif self._session.is_leaving:
+                self._leave()
 
     def _pause(self) -> None:
         """Let others have their turn before what has come is dealt with further."""
@@ -163,10 +179,16 @@ class Connection(asyncio.Protocol):
             self._transport.resume_reading()
             self.data_received(b"")
 
+    def _leave(self) -> None:
+        """Close the connection of a client that has said goodbye, once it has all its answers."""
+        if not self._calls and self._transport is not None and not self._transport.is_closing():
+            self._session.goodbye()
+            self.flush()
+            self._close()
+
     def _shut_out(self) -> None:
         """Hear nothing more of a client that floods, and close later: it would be here again at once."""
-        for stream_id in tuple(self._calls):
-            self._drop(stream_id)
+        self._drop_all()
         if self._transport is not None:
             self._transport.pause_reading()
             self._loop.call_later(_SHUT_OUT_SECONDS, self._close)
@@ -185,8 +207,15 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._connections.discard(self)
-        for stream_id in tuple(self._calls):
+        self._buffers.close()
+        self._drop_all()
+
+    def _drop_all(self) -> None:
+        """Give up every call, some in each turn: others are waiting."""
+        for stream_id in tuple(islice(self._calls, _DROPPED_AT_ONCE)):
             self._drop(stream_id)
+        if self._calls:
+            self._loop.call_soon(self._drop_all)
 
     def pause_writing(self) -> None:
         self._may_write.clear()
@@ -239,7 +268,7 @@ class Connection(asyncio.Protocol):
         if kind.startswith(_GRPC) and not kind.startswith(_GRPC_WEB):
             self._begin_call(stream_id, fields)
         elif self._take_request is not None:
-            request = self._take_request(self, stream_id, fields, self._peer)
+            request = self._take_request(self, stream_id, fields, self._peer, self._buffers)
             task = self._loop.create_task(self._serve_request(stream_id, request))
             self._calls[stream_id] = _Call(request, task, None)
         else:
@@ -261,13 +290,34 @@ class Connection(asyncio.Protocol):
         self._drop(stream_id)
 
     def window_grew(self, stream_id: int) -> None:
-        for each in (stream_id,) if stream_id else tuple(self._short):
-            waiting = self._short.pop(each, None)
-            if waiting is not None and not waiting.done():
-                waiting.set_result(None)
+        if stream_id:
+            _wake(self._short.get(stream_id))
+        else:
+            self._wake_next()
+
+    def all_windows_grew(self) -> None:
+        for waiting in self._short.values():
+            _wake(waiting)
+        self._wake_next()
+
+    def _wake_next(self) -> None:
+        """Let the stream that has waited longest for room in the connection's window have it."""
+        while self._queue and self._session.has_room:
+            if _wake(self._queue.popitem(last=False)[0]):
+                return
 
     def _begin_call(self, stream_id: int, headers: Mapping[str, str]) -> None:
-        stream = GrpcStream(self, stream_id, headers, peer=self._peer, max_bytes=self._max_bytes)
+        stream = GrpcStream(
+            self,
+            stream_id,
+            headers,
+            peer=self._peer,
+            max_bytes=self._max_bytes,
+            buffers=self._buffers,
+            more=self._session.fields_cost,
+        )
+        if stream.closed:
+            return  # there was no room for it
         task = self._loop.create_task(self._serve(stream_id, stream))
         timer = None
         if stream.seconds_left is not None:
@@ -316,6 +366,8 @@ class Connection(asyncio.Protocol):
             if call.timer is not None:
                 call.timer.cancel()
             call.stream.release()
+            if self._session.is_leaving and not self._calls:
+                self._loop.call_soon(self._leave)
         return call
 
     # What a stream says.
@@ -329,23 +381,33 @@ class Connection(asyncio.Protocol):
         else:
             self._flush_soon()
 
-    async def send_data(self, stream_id: int, *pieces: bytes, end: bool = False) -> None:
+    async def send_data(self, stream_id: int, *pieces: bytes | bytearray, end: bool = False) -> None:
         session = self._session
         left = sum(map(len, pieces))
         if session.is_open(stream_id) and left <= session.window(stream_id) and self._may_write.is_set():
             session.send_data(stream_id, *pieces, end=end)  # as a whole, as most are
             self._flush_soon()
             return
-        for piece in pieces:
-            left -= len(piece)
-            await self._send_piece(stream_id, memoryview(piece), end=end and not left)
-        if not self._may_write.is_set():
-            await self._may_write.wait()
+        call = self._calls.get(stream_id)
+        hold = call.stream.hold_unsent if call is not None else _hold_nothing
+        try:
+            for piece in pieces:
+                left -= len(piece)
+                await self._send_piece(stream_id, memoryview(piece), hold, left, end=end and not left)
+            if not self._may_write.is_set():
+                await self._may_write.wait()
+        finally:
+            hold(0)
+            self._wake_next()
 
-    async def _send_piece(self, stream_id: int, rest: memoryview, *, end: bool) -> None:
+    async def _send_piece(
+        self, stream_id: int, rest: memoryview, hold: Callable[[int], None], left: int, *, end: bool
+    ) -> None:
+        """Send a piece of an answer, of which ``left`` bytes follow."""
         session, unsent = self._session, 0
         while session.is_open(stream_id):
             if not self._may_write.is_set():
+                hold(len(rest) + left)
                 await self._may_write.wait()
                 continue
             size = session.window(stream_id)
@@ -362,8 +424,25 @@ class Connection(asyncio.Protocol):
                     unsent = 0
             else:
                 self.flush()
-                self._short[stream_id] = self._loop.create_future()
-                await self._short[stream_id]
+                hold(len(rest) + left)
+                await self._more_room(stream_id)
+
+    async def _more_room(self, stream_id: int) -> None:
+        """Wait until the windows of a stream and of the connection may have room."""
+        waiting: asyncio.Future[None] = self._loop.create_future()
+        has_room = self._session.has_room
+        if has_room:
+            self._wake_next()  # it has no use for that room
+            self._short[stream_id] = waiting
+        else:
+            self._queue[waiting] = None
+        try:
+            await waiting
+        finally:
+            if has_room:
+                del self._short[stream_id]
+            else:
+                self._queue.pop(waiting, None)
 
     def acknowledge(self, stream_id: int, size: int) -> None:
         if size:
@@ -374,6 +453,10 @@ class Connection(asyncio.Protocol):
     def reset(self, stream_id: int, code: ErrorCode = ErrorCode.NO_ERROR) -> None:
         self._session.reset(stream_id, code)
         self.flush()
+
+    def give_up(self, stream_id: int, reason: str) -> None:
+        self._drop(stream_id)
+        self._on_odd("buffers", reason)
 
 
 def first_of(services: Sequence[Find]) -> Find:
@@ -387,6 +470,18 @@ def first_of(services: Sequence[Find]) -> Find:
         return None
 
     return find
+
+
+def _wake(waiting: asyncio.Future[None] | None) -> bool:
+    """Let go on what waits; tell whether something does."""
+    if waiting is None or waiting.done():
+        return False
+    waiting.set_result(None)
+    return True
+
+
+def _hold_nothing(size: int) -> None:
+    """Count nothing: the stream is served no more."""
 
 
 async def _unknown(stream: GrpcStream) -> None:

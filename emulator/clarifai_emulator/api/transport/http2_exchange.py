@@ -25,6 +25,7 @@ from clarifai_emulator.api.transport.http_exchange import (
     serve_exchange,
     too_slow,
 )
+from clarifai_emulator.api.transport.request_buffers import ConnectionBuffers
 
 # How long each ``PROGRESS_BYTES`` of a body may take.
 _PATIENCE_SECONDS = 30.0
@@ -45,6 +46,8 @@ class StreamWire(Protocol):
 
     def reset(self, stream_id: int, code: ErrorCode = ...) -> None: ...
 
+    def give_up(self, stream_id: int, reason: str) -> None: ...
+
 
 class HttpStream:
     """Serves one request. ``serve`` answers it; ``max_bytes``: the largest body that is taken whole."""
@@ -57,6 +60,7 @@ class HttpStream:
         *,
         peer: str,
         max_bytes: int,
+        buffers: ConnectionBuffers,
         serve: ServeHttp,
     ) -> None:
         self._wire = wire
@@ -69,6 +73,7 @@ class HttpStream:
             _fields(headers),
             peer=f"http:{peer.partition(':')[2]}",
             max_bytes=max_bytes,
+            buffers=buffers,
         )
         self._progress = 0
         self._unacknowledged = 0
@@ -133,7 +138,12 @@ class HttpStream:
     def release(self) -> None:
         """Give the room of what was not read back to the connection."""
         self._timer.cancel()
+        self._exchange.release()
         self._acknowledge()
+
+    def hold_unsent(self, size: int) -> None:
+        """Note how many bytes of the answer wait for the client to read."""
+        self._exchange.hold_unsent(size)
 
     def _acknowledge(self) -> None:
         size, self._unacknowledged = self._unacknowledged, 0
@@ -144,6 +154,12 @@ class HttpStream:
             self._exchange.fail(too_slow(f"body brought fewer than {PROGRESS_BYTES} bytes", _PATIENCE_SECONDS))
 
     # What the exchange says.
+
+    def give_up(self, reason: str, *, has_begun: bool) -> None:
+        """End an answer that has begun; another says why it is none."""
+        if has_begun and not self._is_gone:
+            self._wire.reset(self._id, ErrorCode.ENHANCE_YOUR_CALM)
+            self._wire.give_up(self._id, reason)
 
     def send_continue(self) -> None:
         """Say nothing: flow control tells an HTTP/2 client that it may send."""

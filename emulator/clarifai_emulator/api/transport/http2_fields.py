@@ -22,6 +22,8 @@ MOST_BYTES = 64 * 1024
 # Blocks that are kept, and how large such a block may be.
 _KEPT = 64
 _KEPT_BYTES = 2048
+# What a field costs besides its characters.
+_OF_A_FIELD = 200
 # The first byte of a block after which no table is used (a size update to 0).
 NO_TABLE = b"\x20"
 DEFAULT_TABLE = 4096
@@ -67,9 +69,11 @@ class Fields(dict[str, str]):
 
 
 class FieldReader:
-    """Reads the blocks of one connection, in the order in which they come."""
+    """Reads the blocks of one connection, in the order in which they come. ``cost``: the bytes that the fields
+    which were read last take in memory; nothing where they were known."""
 
     def __init__(self) -> None:
+        self.cost = 0
         self._table = _NotingTable()
         self._decoder = Decoder(MOST_BYTES)
         self._decoder.header_table = self._table
@@ -80,12 +84,14 @@ class FieldReader:
         nothing that this connection sends can be read."""
         known = self._kept.get(block)
         if known is not None:
+            self.cost = 0
             return known
         before = self._table.changes
         fields = Fields(
             (bytes(name).decode("ascii", "replace"), bytes(value).decode("utf-8", "replace"))
             for name, value in self._decoder.decode(block, raw=True)
         )
+        self.cost = sum(len(name) + len(value) for name, value in fields.items()) + _OF_A_FIELD * len(fields)
         if self._table.changes != before:
             self._kept.clear()  # what the others mean has changed
         elif len(block) <= _KEPT_BYTES:

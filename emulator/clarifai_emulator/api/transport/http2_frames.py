@@ -19,8 +19,10 @@ SETTING = struct.Struct(">HI")
 _MOST_IN_A_TURN = 128
 _REQUEST = 16
 
-# The largest frame that is taken, once a client knows the settings.
+# The largest frame that is taken, once a client knows the settings. Data is passed on as it comes; of other frames,
+# which have to be whole, none needs to be as large.
 MOST_FRAME = 1024 * 1024
+_MOST_CONTROL = 65 * 1024
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 
@@ -88,6 +90,8 @@ class FrameReader(ABC):
         self._open_data = 0
         self._open_data_left = 0
         self._open_data_ends = False
+        # What follows it, and means nothing: padding. Or a frame of a kind that is not known.
+        self._meaningless = 0
 
     def receive(self, data: bytes) -> None:
         """Take what the client has sent. Where that is more than others should wait for, ``has_more`` is True after
@@ -104,37 +108,71 @@ class FrameReader(ABC):
         at, end, left = 0, len(data), _MOST_IN_A_TURN
         if self._open_data_left:
             at = self._go_on_with_data(data, 0)
+        if self._meaningless:
+            at = self._skip(data, at)
         while end - at >= 9:
             if left <= 0:
                 self.has_more, self._needed = True, 9
                 break
-            high, low, kind, flags, stream_id = HEAD.unpack_from(data, at)
-            length, stream_id = high << 8 | low, stream_id & 0x7FFFFFFF
-            if length > MOST_FRAME:
-                raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, f"a frame of {length} bytes")
-            if kind == DATA and self._takes_data and not flags & PADDED:
-                self._open_data, self._open_data_left = stream_id, length
-                self._open_data_ends = bool(flags & END_STREAM)
-                left -= 1
-                self._begin_data(stream_id, length, self._open_data_ends, length)
-                at = self._go_on_with_data(data, at + 9)
-                continue
-            if end - at - 9 < length:
-                self._needed = 9 + length
+            kind, after = data[at + 3], self._read_frame(data, at)
+            if not after:
                 break
-            at += 9 + length
+            at = after
             left -= _REQUEST if kind == HEADERS else 1
-            self._take_frame(kind, flags, stream_id, data[at - length : at])
         else:
             self._needed = 9
         if at < end:
             self._rest += data[at:]
+
+    def _read_frame(self, data: bytes, at: int) -> int:
+        """Take the frame that begins here; return where it ends. 0 where ``needed`` bytes are not there yet."""
+        high, low, kind, flags, stream_id = HEAD.unpack_from(data, at)
+        length, stream_id, at = high << 8 | low, stream_id & 0x7FFFFFFF, at + 9
+        if length > MOST_FRAME:
+            raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, f"a frame of {length} bytes")
+        if kind == DATA and self._takes_data:
+            if flags & PADDED and length and len(data) == at:
+                self._needed = 10
+                return 0
+            return self._begin_frame_of_data(flags, stream_id, length, data, at)
+        if kind == DATA or kind > CONTINUATION:
+            self._take_frame(kind, flags, stream_id, b"")
+            self._meaningless = length
+            return self._skip(data, at)
+        if length > _MOST_CONTROL:
+            raise ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, f"a frame of {length} bytes that is not of data")
+        end = at + length
+        if end > len(data):
+            self._needed = 9 + length
+            return 0
+        self._take_frame(kind, flags, stream_id, data[at:end])
+        return end
 
     def _without_preface(self, data: bytes) -> bytes:
         came = data[: len(self._preface)]
         check(self._preface.startswith(came), "a connection that does not begin as HTTP/2 does")
         self._preface = self._preface[len(came) :]
         return data[len(came) :]
+
+    def _begin_frame_of_data(self, flags: int, stream_id: int, length: int, data: bytes, at: int) -> int:
+        size, padding = length, 0
+        if flags & PADDED:
+            check_size(length > 0, "a padded frame without its length")
+            padding = data[at]
+            check(padding < length, "more padding than the frame has bytes")
+            length, at = length - 1 - padding, at + 1
+        self._open_data, self._open_data_left, self._meaningless = stream_id, length, padding
+        self._open_data_ends = bool(flags & END_STREAM)
+        self._begin_data(stream_id, length, self._open_data_ends, size)
+        return self._skip(data, self._go_on_with_data(data, at))
+
+    def _skip(self, data: bytes, at: int) -> int:
+        """Return where what means nothing ends."""
+        if not self._meaningless or self._open_data_left:
+            return at
+        skipped = min(self._meaningless, len(data) - at)
+        self._meaningless -= skipped
+        return at + skipped
 
     def _go_on_with_data(self, data: bytes, at: int) -> int:
         """Pass on what has come of the frame of data that is open; return where it ends."""
@@ -160,4 +198,5 @@ class FrameReader(ABC):
 
     @abstractmethod
     def _take_frame(self, kind: int, flags: int, stream_id: int, payload: bytes) -> None:
-        """Take any other frame."""
+        """Take any other frame. ``payload`` is empty for one of a kind that is not known, and for data where there
+        may be none."""

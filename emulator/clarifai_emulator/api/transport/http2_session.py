@@ -62,6 +62,8 @@ STREAM_WINDOW = 4 * 1024 * 1024
 CONNECTION_WINDOW = 1 << 30
 MOST_STREAMS = 10_000
 _MOST_PIECES = 64  # of a block of fields
+_MOST_SETTINGS = 32  # there are ten kinds
+_STREAMS_A_FRAME = 64  # as many windows are changed for the price of one frame
 _FIRST_WINDOW = 65_535  # of both sides, until the settings say something else
 _LARGEST_WINDOW = (1 << 31) - 1
 _REMEMBERED = 1_000
@@ -86,7 +88,11 @@ class Listener(Protocol):
     def stream_was_reset(self, stream_id: int) -> None: ...
 
     def window_grew(self, stream_id: int) -> None:
-        """Take note that more can be sent: on one stream, or with 0 on all of them."""
+        """Take note that more can be sent: on one stream; with 0, on the connection."""
+        ...
+
+    def all_windows_grew(self) -> None:
+        """Take note that more can be sent on every stream that is open."""
         ...
 
 
@@ -107,7 +113,8 @@ class _Stream:
 
 class Session(FrameReader):
     """The state of one connection. ``listener`` hears what the client says. ``unasked`` counts the frames that were
-    sent without waiting for a client that reads slowly."""
+    sent without waiting for a client that reads slowly. ``is_leaving``: the client has said goodbye, and waits for
+    what it has asked."""
 
     def __init__(self, listener: Listener) -> None:
         super().__init__()
@@ -118,8 +125,9 @@ class Session(FrameReader):
         self._highest = 0
         # Streams that were reset from here: what still comes for them was sent before the client knew.
         self._given_up: dict[int, None] = {}
-        self._out: list[bytes | memoryview] = []
+        self._out: list[bytes | bytearray | memoryview] = []
         self.unasked = 0
+        self.is_leaving = False
         self._has_settings = False
         self._block: bytearray | None = None
         self._block_stream = 0
@@ -149,7 +157,7 @@ class Session(FrameReader):
         """Tell whether something is to be sent."""
         return bool(self._out)
 
-    def take(self) -> list[bytes | memoryview]:
+    def take(self) -> list[bytes | bytearray | memoryview]:
         """Return what is to be sent, and forget it."""
         out, self._out = self._out, []
         return out
@@ -212,20 +220,12 @@ class Session(FrameReader):
         if take is not None:  # what is not known is to be ignored
             take(self, flags, stream_id, payload)
 
-    def _take_padded_data(self, flags: int, stream_id: int, payload: bytes) -> None:
-        data = without_padding(payload, flags)
-        ends = bool(flags & END_STREAM)
-        self._begin_data(stream_id, len(data), ends, len(payload))
-        if data:
-            self._take_data(stream_id, data)
-        if ends:
-            self._end_data(stream_id)
-
     def _take_push(self, _flags: int, _stream_id: int, _payload: bytes) -> None:
         raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, "a push from a client")
 
     def _take_goodbye(self, _flags: int, stream_id: int, _payload: bytes) -> None:
         check(stream_id == 0, "a goodbye on a stream")
+        self.is_leaving = True
 
     def _take_headers(self, flags: int, stream_id: int, payload: bytes) -> None:
         payload = without_padding(payload, flags)
@@ -322,21 +322,26 @@ class Session(FrameReader):
             check_size(not payload, "a confirmation of settings that says more")
             return
         check_size(len(payload) % 6 == 0, "settings that are not six bytes each")
+        if len(payload) > 6 * _MOST_SETTINGS:
+            raise ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, f"more than {_MOST_SETTINGS} settings at once")
         for name, value in SETTING.iter_unpack(payload):
             self._take_setting(name, value)
         self.unasked += 1
         self._put(SETTINGS, ACK, 0, b"")
-        self._listener.window_grew(0)
 
     def _take_setting(self, name: int, value: int) -> None:
         if name == INITIAL_WINDOW:
             if value > _LARGEST_WINDOW:
                 raise ConnectionFault(ErrorCode.FLOW_CONTROL_ERROR, "a window that is too large")
             more, self._first_send_window = value - self._first_send_window, value
+            if more:
+                self.pace.pay(len(self._streams) // _STREAMS_A_FRAME)
             for stream in self._streams.values():
                 stream.send_window += more
                 if stream.send_window > _LARGEST_WINDOW:
                     raise ConnectionFault(ErrorCode.FLOW_CONTROL_ERROR, "a window that is too large")
+            if more > 0:
+                self._listener.all_windows_grew()
         elif name == MAX_FRAME:
             check(16_384 <= value < 1 << 24, f"frames of up to {value} bytes")
             self._largest_frame = min(value, MOST_FRAME)
@@ -370,7 +375,6 @@ class Session(FrameReader):
         self._listener.stream_was_reset(stream_id)
 
     _takers: ClassVar[Mapping[int, Taker]] = {
-        DATA: _take_padded_data,
         HEADERS: _take_headers,
         PRIORITY: _take_priority,
         RST_STREAM: _take_reset,
@@ -393,6 +397,16 @@ class Session(FrameReader):
         """Return how many bytes of data a stream that is open can take now, in one frame."""
         return min(self._streams[stream_id].send_window, self._send_window, self._largest_frame)
 
+    @property
+    def fields_cost(self) -> int:
+        """Return the bytes in memory of the fields that came last."""
+        return self._fields.cost
+
+    @property
+    def has_room(self) -> bool:
+        """Tell whether the connection can take more data, whatever its streams can."""
+        return self._send_window > 0
+
     def send_headers(self, stream_id: int, fields: Iterable[tuple[str, str]], *, end: bool = False) -> None:
         """Send fields, on a stream that is open: of the answer, or its trailers with ``end``."""
         self.unasked += 1
@@ -409,7 +423,7 @@ class Session(FrameReader):
         if end:
             self._end_answer(stream_id)
 
-    def send_data(self, stream_id: int, *pieces: bytes | memoryview, end: bool = False) -> None:
+    def send_data(self, stream_id: int, *pieces: bytes | bytearray | memoryview, end: bool = False) -> None:
         """Send one frame of data, on a stream that is open; its window must have room for all pieces together."""
         self.pace.moved_data()
         size = sum(map(len, pieces))

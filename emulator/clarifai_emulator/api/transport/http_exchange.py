@@ -12,7 +12,6 @@ import asyncio
 import json
 import logging
 import secrets
-from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Protocol
 from urllib.parse import parse_qsl
@@ -20,14 +19,18 @@ from urllib.parse import parse_qsl
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
 from clarifai_emulator.api.transport.packed_body import Unpacking, is_packed
+from clarifai_emulator.api.transport.request_buffers import ConnectionBuffers, Pieces
 from clarifai_emulator.errors import CallerError, describe
 from clarifai_emulator.messages.header_text import sendable
 
 log = logging.getLogger(__name__)
 
 HttpHeaders = Mapping[str, str]
-# Body bytes that may wait for whoever reads them chunk by chunk; further ones stay with the sender.
+# Body bytes that may wait for whoever reads them chunk by chunk, or until somebody reads them at all; further ones
+# stay with the sender.
 _AHEAD = 1024 * 1024
+# Chunks of an answer that are smaller are not counted: one waits at most.
+_LARGE = 64 * 1024
 # A body that is to be taken whole brings as many bytes within its connection's patience.
 PROGRESS_BYTES = 64 * 1024
 # How much of a body is unpacked before other connections have their turn.
@@ -61,16 +64,28 @@ class HttpWire(Protocol):
 
     def read_more(self, wanted: bool) -> None: ...
 
+    def give_up(self, reason: str, *, has_begun: bool) -> None:
+        """Take note that there is no room for the request any longer; end an answer that ``has_begun``."""
+        ...
+
 
 class Exchange:
     """Holds a request (``method``, ``path`` as sent but for a slash at its end, ``query``, ``headers`` in lower
     case) and the way to answer it.
 
-    ``max_bytes``: the largest body that is taken whole.
+    ``max_bytes``: the largest body that is taken whole. ``buffers`` count what waits.
     """
 
     def __init__(
-        self, wire: HttpWire, method: str, target: str, headers: HttpHeaders, *, peer: str, max_bytes: int
+        self,
+        wire: HttpWire,
+        method: str,
+        target: str,
+        headers: HttpHeaders,
+        *,
+        peer: str,
+        max_bytes: int,
+        buffers: ConnectionBuffers,
     ) -> None:
         self.method = method
         path, _, self.query_string = target.partition("?")
@@ -82,13 +97,20 @@ class Exchange:
         self.answer_headers: dict[str, str] = {}  # what every answer to this request carries
         self._wire = wire
         self._max_bytes = max_bytes
-        self._chunks: deque[bytes] = deque()
-        self._waiting = 0
+        self._pieces = Pieces()
+        self._lent = 0  # bytes of what was read
+        self._unsent = 0
         self._received = 0
         self._ended = False
+        self._is_whole = False
+        self._has_body = False
         self._as_stream = False
+        self._is_paused = False
         self._problem: HttpProblem | None = None
         self._reader: asyncio.Future[None] | None = None
+        self.buffers = buffers
+        size = sum(len(name) + len(value) for name, value in headers.items())
+        self._buffer = buffers.request(self._give_up, len(target) + size)
 
     # The handler's side.
 
@@ -106,14 +128,21 @@ class Exchange:
         if announced.isdigit() and int(announced) > self._max_bytes:
             raise self._too_large(f"{announced} bytes")
         self._wire.send_continue()
+        self._is_whole = True
+        self._read_more(True)
         while not self._ended and self._received <= self._max_bytes:
             await self._more()
+        if self._problem is not None:
+            raise self._problem
         if self._received > self._max_bytes:
-            self._chunks.clear()
+            self._pieces.clear()
             raise self._too_large("more bytes")
-        whole = b"".join(self._chunks)
-        self._chunks.clear()
-        return await self._unpacked(whole, encoding) if packed else whole
+        whole = b"".join(self._pieces.take())
+        self._hold(len(whole))
+        whole = await self._unpacked(whole, encoding) if packed else whole
+        self._has_body = True
+        self._buffer.put_in_hand(True)
+        return whole
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """Yield the body as it comes, unpacked, however long it takes. Raises ``CallerError`` 11100 for one that
@@ -130,12 +159,11 @@ class Exchange:
         self._as_stream = True
         self._wire.send_continue()
         while True:
-            while self._chunks:
-                chunk = self._chunks.popleft()
-                self._waiting -= len(chunk)
-                if self._waiting < _AHEAD:
-                    self._wire.read_more(True)
+            for chunk in self._pieces.take():
+                self._hold(len(chunk))
                 yield chunk
+            self._hold(0)
+            self._read_more(True)
             if self._ended:
                 return
             await self._more()
@@ -149,15 +177,21 @@ class Exchange:
                 raise self._too_large(f"more bytes when it is unpacked ({len(packed)} as it came)")
             if len(whole) - turn >= _UNPACKED_AT_ONCE:
                 turn = len(whole)
+                self._hold(len(packed) + len(whole))
                 await asyncio.sleep(0)
+                if self._problem is not None:
+                    raise self._problem
         unpacking.end()
+        self._hold(len(whole))
         return bytes(whole)
 
     async def answer(self, status: int, body: bytes, content_type: str, headers: HttpHeaders | None = None) -> None:
         """Send the whole answer at once."""
         self.started = True
         fields = {"content-type": content_type, **self.answer_headers, **_sendable(headers)}
+        self.hold_unsent(len(body))
         await self._wire.send_answer(status, fields, body)
+        self.hold_unsent(0)
 
     async def begin(self, status: int, content_type: str, headers: HttpHeaders | None = None) -> None:
         """Send the head of an answer that comes in chunks; ``write`` them. It ends when the handler returns."""
@@ -167,7 +201,19 @@ class Exchange:
 
     async def write(self, data: bytes) -> None:
         """Send one chunk of the answer; wait while the client takes no more."""
+        if len(data) < _LARGE:
+            await self._wire.send_chunk(data)
+            return
+        self.hold_unsent(len(data))
         await self._wire.send_chunk(data)
+        self.hold_unsent(0)
+
+    def hold(self, size: int) -> None:
+        """Note how many bytes whoever reads the body as it comes keeps of it. Raises ``HttpProblem`` where there is
+        no room for them."""
+        self._hold(size)
+        if self._problem is not None:
+            raise self._problem
 
     @property
     def as_stream(self) -> bool:
@@ -178,11 +224,12 @@ class Exchange:
 
     def receive(self, data: bytes) -> None:
         """Take bytes of the body."""
-        self._chunks.append(data)
-        self._waiting += len(data)
         self._received += len(data)
-        if self._as_stream and self._waiting >= _AHEAD:
-            self._wire.read_more(False)
+        if self._problem is None and not self._buffer.has_ended:
+            self._pieces.add(data)
+            if not self._is_whole and self._pieces.size >= _AHEAD:
+                self._read_more(False)
+            self._hold(self._lent)
         self._wake()
 
     def receive_end(self) -> None:
@@ -194,6 +241,31 @@ class Exchange:
         """Note that the rest of the body will not come."""
         self._problem = problem
         self._wake()
+
+    def hold_unsent(self, size: int) -> None:
+        """Note how many bytes of the answer wait for the client to read."""
+        self._unsent = size
+        self._buffer.put_in_hand(self._has_body and not size)
+        self._hold(self._lent)
+
+    def release(self) -> None:
+        """Forget what nobody has read: the request is over."""
+        self._pieces.clear()
+        self._buffer.end()
+
+    def _hold(self, lent: int) -> None:
+        self._lent = lent
+        self._buffer.hold(self._pieces.size + lent + self._unsent)
+
+    def _give_up(self, reason: str) -> None:
+        self._pieces.clear()
+        self.fail(HttpProblem(429, StatusCode.RPC_REQUEST_QUEUE_FULL, reason))
+        self._wire.give_up(reason, has_begun=self.started)
+
+    def _read_more(self, wanted: bool) -> None:
+        if wanted is self._is_paused:
+            self._is_paused = not wanted
+            self._wire.read_more(wanted)
 
     async def _more(self) -> None:
         if self._problem is None:

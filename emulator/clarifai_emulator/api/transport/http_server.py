@@ -27,6 +27,7 @@ from clarifai_emulator.api.transport.http_exchange import (
     serve_exchange,
     too_slow,
 )
+from clarifai_emulator.api.transport.request_buffers import Buffers
 
 OnOdd = Callable[[str, str], None]
 
@@ -38,21 +39,30 @@ _PATIENCE_SECONDS = 30.0
 _IDLE_SECONDS = 75.0
 # How many chunks of an answer go out in one go, before other connections have their turn.
 _CHUNKS_AT_ONCE = 16
+# How many parts of what came are dealt with before other connections have their turn.
+_PARTS_AT_ONCE = 64
 # How long what a client still sends is read past, so that it sees the answer that came early.
 _LINGER_SECONDS = 2.0
 
 
 class HttpConnection(asyncio.Protocol):
     """Serves one client's connection. ``serve`` answers each request; the connection is in ``connections`` while
-    open. ``on_odd`` hears of clients that speak no proper HTTP."""
+    open. ``on_odd`` hears of clients that speak no proper HTTP. ``buffers`` count what waits."""
 
     def __init__(
-        self, serve: ServeHttp, *, max_bytes: int, connections: set[HttpConnection], on_odd: OnOdd
+        self,
+        serve: ServeHttp,
+        *,
+        max_bytes: int,
+        connections: set[HttpConnection],
+        on_odd: OnOdd,
+        buffers: Buffers,
     ) -> None:
         self._serve = serve
         self._max_bytes = max_bytes
         self._connections = connections
         self._on_odd = on_odd
+        self._buffers = buffers.connection()
         self._h11 = h11.Connection(h11.SERVER, max_incomplete_event_size=_HEAD_BYTES)
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
@@ -63,6 +73,8 @@ class HttpConnection(asyncio.Protocol):
         self._head_began = False
         self._progress = 0
         self._lingering = False
+        self._is_behind = False  # with what has come
+        self._wants_more = True
         self._lost = False
         self._sent_at_once = 0
         self._idle_since = self._loop.time()
@@ -109,6 +121,9 @@ class HttpConnection(asyncio.Protocol):
         self._connections.discard(self)
         self._stop_waiting()
         self._may_write.set()
+        self._buffers.close()
+        if self._exchange is not None:
+            self._exchange.release()
         if self._task is not None:
             self._task.cancel()
 
@@ -136,7 +151,7 @@ class HttpConnection(asyncio.Protocol):
     # What arrives.
 
     def _advance(self) -> None:
-        while True:
+        for _ in range(_PARTS_AT_ONCE):
             event = self._h11.next_event()
             if event is h11.NEED_DATA:
                 if self._exchange is None and not self._head_began and self._h11.trailing_data[0]:
@@ -158,11 +173,31 @@ class HttpConnection(asyncio.Protocol):
                 if self._task is None and self._transport is not None:
                     self._transport.close()
                 return
+        self._go_on_later()
+
+    def _go_on_later(self) -> None:
+        """Let others have their turn before what has come is dealt with further."""
+        self._is_behind = True
+        self._pause_or_read()
+        self._loop.call_soon(self._go_on)
+
+    def _go_on(self) -> None:
+        self._is_behind = False
+        if self._lost or self._lingering:
+            return
+        self._pause_or_read()
+        try:
+            self._advance()
+        except h11.RemoteProtocolError as error:
+            self._refuse(error)
 
     def _begin(self, request: h11.Request) -> None:
         headers: dict[str, str] = {}
         for name, value in request.headers:
             headers[name.decode("ascii")] = value.decode("utf-8", "replace")
+        if "transfer-encoding" in headers and "content-length" in headers:
+            # Whoever reads it by the one finds another end than who reads it by the other (RFC 9112, 6.3).
+            raise h11.RemoteProtocolError("both Transfer-Encoding and Content-Length")
         self._head_began = False
         self._progress = 0
         self._exchange = Exchange(
@@ -172,6 +207,7 @@ class HttpConnection(asyncio.Protocol):
             headers,
             peer=self._peer,
             max_bytes=self._max_bytes,
+            buffers=self._buffers,
         )
         self._wait(_PATIENCE_SECONDS)
         self._task = self._loop.create_task(self._run(self._exchange))
@@ -199,6 +235,8 @@ class HttpConnection(asyncio.Protocol):
         """End an answer that has been given, and turn to the next request, or to the door."""
         self._task = None
         exchange, self._exchange = self._exchange, None
+        if exchange is not None:
+            exchange.release()
         self._idle_since = self._loop.time()
         if self._lost or exchange is None or self._transport is None or self._lingering:
             return
@@ -299,9 +337,18 @@ class HttpConnection(asyncio.Protocol):
     def _is_ending(self) -> bool:
         return self._lost or self._transport is None or self._transport.is_closing()
 
+    def give_up(self, reason: str, *, has_begun: bool) -> None:
+        self._on_odd("buffers", reason)
+        if has_begun:
+            self.abort()
+
     def read_more(self, wanted: bool) -> None:
+        self._wants_more = wanted
+        self._pause_or_read()
+
+    def _pause_or_read(self) -> None:
         if self._transport is not None and not self._transport.is_closing():
-            if wanted:
+            if self._wants_more and not self._is_behind:
                 self._transport.resume_reading()
             else:
                 self._transport.pause_reading()

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from clarifai_emulator.api.transport.http2 import Connection, RequestStream
     from clarifai_emulator.api.transport.http_exchange import Exchange, HttpProblem
     from clarifai_emulator.api.transport.http_server import HttpConnection
+    from clarifai_emulator.api.transport.request_buffers import Buffers, ConnectionBuffers
 
 _FROM_DESKTOP = "host.docker.internal"  # this machine, as containers of Docker Desktop call it
 
@@ -60,21 +61,27 @@ class HttpSites:
         """Return the open connections that speak HTTP/1.1."""
         return self._connections
 
-    def connection(self) -> asyncio.Protocol:
+    def connection(self, buffers: Buffers) -> asyncio.Protocol:
         """Make what takes over a connection that speaks HTTP/1.1."""
         from clarifai_emulator.api.transport.http_server import HttpConnection
 
         return HttpConnection(
-            self._serve, max_bytes=self._max_bytes, connections=self._connections, on_odd=self._on_odd
+            self._serve,
+            max_bytes=self._max_bytes,
+            connections=self._connections,
+            on_odd=self._on_odd,
+            buffers=buffers,
         )
 
     def take_request(
-        self, wire: Connection, stream_id: int, headers: Mapping[str, str], peer: str
+        self, wire: Connection, stream_id: int, headers: Mapping[str, str], peer: str, buffers: ConnectionBuffers
     ) -> RequestStream:
         """Make what serves a request that came on a stream of HTTP/2."""
         from clarifai_emulator.api.transport.http2_exchange import HttpStream
 
-        return HttpStream(wire, stream_id, headers, peer=peer, max_bytes=self._max_bytes, serve=self._serve)
+        return HttpStream(
+            wire, stream_id, headers, peer=peer, max_bytes=self._max_bytes, buffers=buffers, serve=self._serve
+        )
 
     @property
     def _max_bytes(self) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator
+from typing import Protocol
 
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
@@ -15,6 +16,38 @@ _SLICE = 64 * 1024
 _GZIP, _ZLIB, _RAW = 31, 15, -15
 _PLAIN = ("", "identity")
 _PACKED = ("gzip", "x-gzip", "deflate")
+
+
+class Inflater(Protocol):
+    """Unpacks what zlib has packed (``zlib.decompressobj``)."""
+
+    @property
+    def eof(self) -> bool: ...
+
+    @property
+    def unused_data(self) -> bytes: ...
+
+    @property
+    def unconsumed_tail(self) -> bytes: ...
+
+    def decompress(self, data: bytes, max_length: int = ..., /) -> bytes: ...
+
+
+def sliced(data: bytes) -> Iterator[bytes]:
+    """Yield data in parts that zlib can be given at once."""
+    for at in range(0, len(data), _SLICE):
+        yield data[at : at + _SLICE]
+
+
+def inflated(inflater: Inflater, data: bytes) -> Iterator[bytes]:
+    """Yield what data unpacks to, in pieces; nothing of what follows the end. Raises ``zlib.error``."""
+    piece = b""
+    # After a full piece zlib may hold more, even when it has read everything; after the end it reads nothing.
+    while not inflater.eof and (data or len(piece) == _PIECE):
+        piece = inflater.decompress(data, _PIECE)
+        if piece:
+            yield piece
+        data = inflater.unconsumed_tail
 
 
 def is_packed(encoding: str) -> bool:
@@ -36,13 +69,13 @@ class Unpacking:
 
     def __init__(self, encoding: str) -> None:
         self._name = encoding.strip().lower()
-        self._inflater: zlib._Decompress | None = None  # pyright: ignore[reportPrivateUsage]
+        self._inflater: Inflater | None = None
         self._early = b""
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         """Yield what the next bytes unpack to. Raises ``CallerError`` 11100 for bytes that are not packed so."""
-        for at in range(0, len(data), _SLICE):
-            yield from self._feed(data[at : at + _SLICE])
+        for part in sliced(data):
+            yield from self._feed(part)
 
     def _feed(self, data: bytes) -> Iterator[bytes]:
         data = self._early + data
@@ -63,17 +96,11 @@ class Unpacking:
         if self._inflater is not None or self._early:
             raise self._wrong("it breaks off")
 
-    def _unpack(self, inflater: zlib._Decompress, data: bytes) -> Iterator[bytes]:  # pyright: ignore[reportPrivateUsage]
-        piece = b""
-        # After a full piece zlib may hold more, even when it has read everything; after the end it reads nothing.
-        while not inflater.eof and (data or len(piece) == _PIECE):
-            try:
-                piece = inflater.decompress(data, _PIECE)
-            except zlib.error as error:
-                raise self._wrong(str(error)) from None
-            if piece:
-                yield piece
-            data = inflater.unconsumed_tail
+    def _unpack(self, inflater: Inflater, data: bytes) -> Iterator[bytes]:
+        try:
+            yield from inflated(inflater, data)
+        except zlib.error as error:
+            raise self._wrong(str(error)) from None
 
     def _begin_next(self, following: bytes) -> None:
         self._inflater = None

@@ -21,6 +21,7 @@ from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
 from clarifai_emulator.api.transport.crowd import Guest, longest_idle, most_connections
 from clarifai_emulator.api.transport.http2 import Connection, Find, OnOdd, RequestStream
+from clarifai_emulator.api.transport.request_buffers import Buffers, ConnectionBuffers
 from clarifai_emulator.errors import describe
 
 _HTTP2 = b"PRI "
@@ -84,7 +85,7 @@ class Newcomer(asyncio.Protocol):
             return
         elif match := _HTTP1.match(early):
             if self._port.http is not None:
-                self._hand_over(self._port.http.connection(), early)
+                self._hand_over(self._port.http_connection(), early)
             elif b"\r\n\r\n" in early or b"\n\n" in early or len(early) >= _FIRST_BYTES:
                 self._decided = True
                 self._answer_http(match[1].decode("latin-1"))
@@ -150,12 +151,12 @@ class Http(Protocol):
         """Return the open connections."""
         ...
 
-    def connection(self) -> asyncio.Protocol:
+    def connection(self, buffers: Buffers) -> asyncio.Protocol:
         """Make what takes over a connection that speaks HTTP/1.1."""
         ...
 
     def take_request(
-        self, wire: Connection, stream_id: int, headers: Mapping[str, str], peer: str
+        self, wire: Connection, stream_id: int, headers: Mapping[str, str], peer: str, buffers: ConnectionBuffers
     ) -> RequestStream:
         """Make what serves a request that came on a stream of HTTP/2."""
         ...
@@ -167,10 +168,14 @@ class Http(Protocol):
 
 class Port:
     """Listens. ``find(path)`` gives what serves a gRPC method, with messages of up to ``max_bytes``; ``http``
-    answers other requests; ``on_odd(kind, what)`` hears of clients that speak neither."""
+    answers other requests; ``on_odd(kind, what)`` hears of clients that speak neither. ``buffers`` count what
+    waits."""
 
-    def __init__(self, find: Find, *, max_bytes: int, on_odd: OnOdd, http: Http | None = None) -> None:
+    def __init__(
+        self, find: Find, *, max_bytes: int, on_odd: OnOdd, buffers: Buffers, http: Http | None = None
+    ) -> None:
         self.http = http
+        self._buffers = buffers
         self._find = find
         self._max_bytes = max_bytes
         self.on_odd = on_odd
@@ -218,8 +223,14 @@ class Port:
             max_bytes=self._max_bytes,
             connections=self._connections,
             on_odd=self.on_odd,
+            buffers=self._buffers,
             take_request=None if self.http is None else self.http.take_request,
         )
+
+    def http_connection(self) -> asyncio.Protocol:
+        """Make what takes over a connection that speaks HTTP/1.1, at a port that has it."""
+        assert self.http is not None
+        return self.http.connection(self._buffers)
 
     async def close(self) -> None:
         """Stop listening, cancel every call, end every connection."""

@@ -8,6 +8,7 @@ import errno
 from clarifai_emulator.api.transport.http2 import Find, OnOdd, first_of
 from clarifai_emulator.api.transport.http_sites import HttpSites
 from clarifai_emulator.api.transport.port import Port
+from clarifai_emulator.api.transport.request_buffers import Buffers
 from clarifai_emulator.config import EmulatorConfig
 from clarifai_emulator.errors import ConfigError
 
@@ -24,6 +25,7 @@ class Ports:
         self._on_odd = on_odd
         self.public: Port | None = None
         self._others: list[Port] = []
+        self._buffers = Buffers(config.max_buffer_bytes, config.max_connection_buffer_bytes)
 
     async def open_public(self, *services: Find, http: HttpSites) -> int:
         """Listen where the configuration says; return the port's number. Raises ``ConfigError``."""
@@ -56,7 +58,7 @@ class Ports:
 
     def _port(self, *services: Find, http: HttpSites | None = None) -> Port:
         max_bytes = self._config.max_message_bytes + _MORE_BYTES
-        return Port(first_of(services), max_bytes=max_bytes, on_odd=self._on_odd, http=http)
+        return Port(first_of(services), max_bytes=max_bytes, on_odd=self._on_odd, buffers=self._buffers, http=http)
 
 
 def _cannot_listen(config: EmulatorConfig, error: OSError) -> ConfigError:

@@ -20,6 +20,7 @@ from clarifai_emulator.api.transport.grpc_stream import GrpcStream
 from clarifai_emulator.events import EventBus
 from grpc_port import grpc_port
 from resource_api import StillClock
+from unbounded_buffers import unbounded
 
 KEY = (("authorization", "Key abc"),)
 
@@ -36,6 +37,14 @@ class Scene:
     def get_model(self, call: ApiCall, request: Any) -> Any:
         self.calls.append(call)
         return call.rpc.response_type(model={"id": request.model_id})
+
+    def predict(self, call: ApiCall, request: Any) -> Any:
+        """Answer with a text and a traceback; for the model `large`, as an answer that came in bytes."""
+        response = call.rpc.response_type(outputs=[{"id": "1", "data": {"text": {"raw": "x" * 1000}}}])
+        response.status.code, response.status.stack_trace[:] = StatusCode.SUCCESS, ["a frame", "another"]
+        if request.model_id == "large":
+            call.came_back = response, bytearray(response.SerializeToString())
+        return response
 
     async def generate(self, call: ApiCall, requests: Any) -> AsyncIterator[Any]:
         request = await anext(requests)
@@ -71,6 +80,7 @@ async def scene() -> AsyncIterator[Scene]:
     scene = Scene(events)
     handlers: Any = {
         "GetModel": scene.get_model,
+        "PostModelOutputs": scene.predict,
         "GenerateModelOutputs": scene.generate,
         "StreamModelOutputs": scene.stream,
     }
@@ -176,6 +186,17 @@ def test_a_handler_of_no_rpc_is_a_mistake_that_shows_at_once() -> None:
         ApiHandlers({"GetModle": lambda call, request: None}, chain)
 
 
+async def test_an_answer_that_is_sent_as_it_came_says_the_same_as_one_that_is_written_anew(scene: Scene) -> None:
+    request = rpc_table()["PostModelOutputs"].request_type
+    predict = scene.method("PostModelOutputs")
+    small, large = [await predict(request(model_id=name), metadata=KEY) for name in ("small", "large")]
+    assert small.status.req_id != large.status.req_id
+    assert len(large.status.req_id) == 32
+    small.status.req_id = large.status.req_id
+    assert large == small
+    assert list(large.status.stack_trace) == ["a frame", "another"]
+
+
 async def test_the_first_chunk_is_sent_at_once_and_those_that_follow_together(scene: Scene) -> None:
     said: list[str] = []
 
@@ -195,10 +216,14 @@ async def test_the_first_chunk_is_sent_at_once_and_those_that_follow_together(sc
 
         def reset(self, stream_id: int) -> None: ...
 
+        def give_up(self, stream_id: int, reason: str) -> None: ...
+
     rpc = rpc_table()["GenerateModelOutputs"]
     serve = scene.api.find(rpc.path)
     assert serve is not None
-    stream = GrpcStream(Wire(), 1, {":path": rpc.path, "authorization": "Key abc"}, peer="", max_bytes=1000)
+    stream = GrpcStream(
+        Wire(), 1, {":path": rpc.path, "authorization": "Key abc"}, peer="", max_bytes=1000, buffers=unbounded()
+    )
     request = rpc.request_type(model_id="m").SerializeToString()
     stream.receive(b"\0" + len(request).to_bytes(4, "big") + request, 0)
     stream.receive_end()

@@ -24,6 +24,7 @@ from clarifai_emulator.api.transport.http_sites import HttpSites
 from clarifai_emulator.api.transport.mounts import HttpMount
 from clarifai_emulator.api.transport.port import Port
 from clarifai_emulator.config import MEBIBYTE, EmulatorConfig
+from unbounded_buffers import all_unbounded
 
 Fields = Sequence[tuple[str, str]]
 
@@ -74,7 +75,7 @@ async def serving(mirror: Mirror) -> AsyncGenerator[int]:
 
     config = EmulatorConfig(port=0, max_message_bytes=MEBIBYTE)
     site = HttpSites([HttpMount(lambda _: True, lambda: mirror)], config=config, on_odd=odd)
-    port = Port(lambda path: echo, max_bytes=MEBIBYTE, on_odd=odd, http=site)
+    port = Port(lambda path: echo, max_bytes=MEBIBYTE, on_odd=odd, buffers=all_unbounded(), http=site)
     try:
         yield await port.listen("127.0.0.1", 0)
     finally:

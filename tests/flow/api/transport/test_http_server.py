@@ -16,6 +16,7 @@ from clarifai_emulator.api.transport import http_server
 from clarifai_emulator.api.transport.http_exchange import Exchange
 from clarifai_emulator.api.transport.http_server import HttpConnection
 from clarifai_emulator.errors import CallerError
+from unbounded_buffers import all_unbounded
 
 MAX = 1000
 
@@ -113,6 +114,7 @@ async def scene() -> AsyncIterator[Scene]:
             max_bytes=MAX,
             connections=scene.connections,
             on_odd=lambda kind, what: scene.odd.append((kind, what)),
+            buffers=all_unbounded(),
         ),
         "127.0.0.1",
         0,

@@ -14,6 +14,7 @@ import pytest
 from clarifai_emulator.api.transport import port as port_module
 from clarifai_emulator.api.transport.grpc_stream import GrpcStream
 from clarifai_emulator.api.transport.port import Port
+from unbounded_buffers import all_unbounded
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 SETTINGS = b"\0\0\0\4\0\0\0\0\0"  # an empty frame of settings
@@ -53,7 +54,12 @@ async def greet(stream: GrpcStream) -> None:
 
 
 def listener(odd: list[tuple[str, str]]) -> Port:
-    return Port(lambda path: greet, max_bytes=1024, on_odd=lambda kind, what: odd.append((kind, what)))
+    return Port(
+        lambda path: greet,
+        max_bytes=1024,
+        on_odd=lambda kind, what: odd.append((kind, what)),
+        buffers=all_unbounded(),
+    )
 
 
 @pytest.fixture

@@ -176,7 +176,7 @@ async def test_methods_that_are_not_there_are_unimplemented(client: HttpClient) 
             "13",
             "A message begins with the byte 0x80: it must be 0 (plain) or 1",
         ),
-        (frame(b"x", 1), "12", "The request is compressed with 'identity'; the emulator takes identity, deflate"),
+        (frame(b"x", 1), "13", "A message is marked as compressed, and grpc-encoding does not say how: gzip or"),
     ],
 )
 async def test_broken_frames_are_told_what_is_wrong(

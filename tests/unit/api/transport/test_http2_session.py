@@ -66,6 +66,9 @@ class Heard:
     def window_grew(self, stream_id: int) -> None:
         pass
 
+    def all_windows_grew(self) -> None:
+        self.said.append(("windows",))
+
 
 class Peers:
     """A session, and a client of another implementation that it talks to without a wire."""
@@ -506,3 +509,58 @@ def test_whatever_comes_is_understood_or_ends_the_connection_with_a_code(pieces:
     assert began == sorted(set(began))
     for stream_id in began:
         assert sum(each[:2] in (("end", stream_id), ("reset", stream_id)) for each in heard.said) <= 2
+
+
+def test_padding_is_not_kept_and_data_before_it_is_passed_on_as_it_comes() -> None:
+    session, heard = raw()
+    session.receive(headers(1))
+    said = frame(DATA, PADDED | END_STREAM, 1, bytes([255]) + b"x" * 500_000 + bytes(255)) + frame(
+        PING, 0, 0, bytes(8)
+    )
+    for at in range(0, len(said), 999):
+        session.receive(said[at : at + 999])
+        assert len(session._rest) < 999
+    assert heard.data == 500_000
+    assert heard.said[-1] == ("end", 1)
+    assert list(answers(session))[-1][0] == PING
+
+
+def test_a_frame_that_is_not_known_is_passed_over_without_keeping_it() -> None:
+    session, heard = raw()
+    said = frame(0x77, 0, 0, bytes(900_000)) + headers(1, END_HEADERS | END_STREAM)
+    for at in range(0, len(said), 9_999):
+        session.receive(said[at : at + 9_999])
+        assert len(session._rest) < 9_999
+    assert heard.said[0] == ("request", 1, "/a.B/C")
+
+
+@pytest.mark.parametrize("kind", [HEADERS, SETTINGS, PING, GOAWAY])
+def test_a_frame_that_has_to_be_whole_is_refused_by_its_size_before_it_comes(kind: int) -> None:
+    session, _ = raw()
+    with pytest.raises(ConnectionFault, match="a frame of 70000 bytes that is not of data") as raised:
+        session.receive(frame(kind, END_HEADERS, 1, bytes(70_000))[:9])
+    assert raised.value.code is ErrorCode.ENHANCE_YOUR_CALM
+
+
+def test_more_settings_than_there_are_end_the_connection() -> None:
+    session, _ = raw()
+    session.receive(frame(SETTINGS, 0, 0, struct.pack(">HI", 4, 70_000) * 32))
+    with pytest.raises(ConnectionFault, match="more than 32 settings at once"):
+        session.receive(frame(SETTINGS, 0, 0, struct.pack(">HI", 4, 70_000) * 33))
+
+
+def test_changing_the_windows_of_many_streams_again_and_again_is_paid_for() -> None:
+    session, heard = raw()
+    for number in range(6_000):
+        session.receive(headers(2 * number + 1))
+    said = b"".join(frame(SETTINGS, 0, 0, struct.pack(">HI", 4, size)) for size in (70_000, 60_000) * 20)
+    with pytest.raises(ConnectionFault, match="more frames that ask for nothing than requests need"):
+        session.receive(said)
+    assert 1 <= heard.said.count(("windows",)) < 20
+
+
+def test_a_client_that_says_goodbye_still_gets_its_answers() -> None:
+    session, _ = raw()
+    session.receive(headers(1, END_HEADERS | END_STREAM) + frame(GOAWAY, 0, 0, bytes(8)))
+    assert session.is_leaving
+    assert session.is_open(1)

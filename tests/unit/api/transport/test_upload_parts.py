@@ -13,6 +13,7 @@ from clarifai_grpc.grpc.api.service_pb2 import PostModelVersionsUploadRequest as
 from clarifai_emulator.api.transport.grpc_stream import GrpcStream, Headers
 from clarifai_emulator.api.transport.upload_parts import LongPart, upload_messages
 from clarifai_emulator.errors import TransportError
+from unbounded_buffers import unbounded
 
 MEBIBYTE = 1024 * 1024
 DATA = bytes(range(256)) * (3 * MEBIBYTE // 256)
@@ -37,13 +38,15 @@ class Wire:
 
     def reset(self, stream_id: int) -> None: ...
 
+    def give_up(self, stream_id: int, reason: str) -> None: ...
+
 
 class Sender:
     """A stream, and the client's half of it."""
 
     def __init__(self) -> None:
         self.wire = Wire()
-        self.stream = GrpcStream(self.wire, 1, {}, peer="", max_bytes=32 * MEBIBYTE)
+        self.stream = GrpcStream(self.wire, 1, {}, peer="", max_bytes=32 * MEBIBYTE, buffers=unbounded())
         self.messages = upload_messages(self.stream, Request.FromString)
 
     def send(self, data: bytes, cut: int = 64 * 1024) -> None:
