@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import itertools
 import tempfile
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from attack.beside import Beside, measures, watch
 from attack.measured import Measure
 from attack.victims import EmulatorVictim, GrpcioVictim, attacked
 
+_Kept = TypeVar("_Kept")
 # The MiB that an attack may take which is not about memory.
 FEW = 64.0
 
@@ -28,6 +29,7 @@ class Scene:
         self._shared: EmulatorVictim | None = None
         self._grpcio: GrpcioVictim | None = None
         self.has_died = False
+        self._kept: dict[str, Any] = {}
 
     def __enter__(self) -> Scene:
         return self
@@ -50,6 +52,16 @@ class Scene:
         if self._grpcio is None or not self._grpcio.is_up():
             self._grpcio = self._stack.enter_context(attacked(GrpcioVictim(self.new_folder())))
         return self._grpcio
+
+    def kept(self, name: str, make: Callable[[], _Kept]) -> _Kept:
+        """Return what attacks share under a name; it is made for the first of them."""
+        if name not in self._kept:
+            self._kept[name] = make()
+        return self._kept[name]
+
+    def enter(self, context: AbstractContextManager[_Kept]) -> _Kept:
+        """Enter a context that ends with the run."""
+        return self._stack.enter_context(context)
 
     def renew(self) -> None:
         """End what is shared: the next attack has others, whose memory no earlier one has filled."""
