@@ -38,7 +38,7 @@ class Bad(ModelClass):
             yield "x" * 100_000
 
     def prints(self):
-        for number in range(300_000):
+        for number in range(60_000):
             print("a line that nobody reads", number)
 
     def prints_bytes(self):
@@ -177,7 +177,7 @@ def _deed(name: str, title: str, act: Callable[[Neighbours], object] | None = No
     attack(f"models.{name.replace('_', '-')}", short=short)(make)
 
 
-_deed("prints", "A model that prints 300,000 lines", short=True)
+_deed("prints", "A model that prints 60,000 lines", short=True)
 _deed("prints_bytes", "A model that prints 13 MB that are no text")
 _deed("answers_100_mebibytes", "A model that answers 100 MiB", short=True)
 _deed(
@@ -198,7 +198,7 @@ _deed("closes_everything", "A model that closes every descriptor that it finds")
 
 @attack("models.leaves-processes", short=True)
 def leaves_processes(scene: Scene) -> list[Measure]:
-    """A model that leaves processes in sessions of their own, twice forked; then the emulator stops, and is killed."""
+    """A model that leaves processes in sessions of their own, forked twice; the emulator stops, and is killed."""
     left = 0
     for number in (signal.SIGTERM, signal.SIGKILL):
         bad = write_model(scene.new_folder(), "bad", _SOURCE)

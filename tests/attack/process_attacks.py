@@ -1,4 +1,4 @@
-"""Attacks on processes and time: each process killed or stopped in turn, a machine that sleeps, clocks that jump."""
+"""Attacks on processes and time: each process killed or stopped, a machine that sleeps, clocks that jump."""
 
 from __future__ import annotations
 
@@ -56,10 +56,9 @@ def killed_below(scene: Scene) -> list[Measure]:
     longest, odd = 0.0, set[str]()
     with _serving(scene) as (victim, client):
         killed = 0
-        for pid in victim.descendants():
-            if not is_alive(pid):
-                continue
-            os.kill(pid, signal.SIGKILL)
+        for at in range(len(victim.descendants())):
+            there = victim.descendants()  # others, once their parent was killed
+            os.kill(there[min(at, len(there) - 1)], signal.SIGKILL)
             killed += 1
             began = time.monotonic()
             while (said := predicted(client)) != "Hello, x!":
@@ -112,8 +111,8 @@ def _left(pids: list[int]) -> list[str]:
 
 @attack("processes.suspended", short=True)
 def suspended(scene: Scene) -> list[Measure]:
-    """The emulator, then its replicas, stopped for a while (SIGSTOP, as when a machine sleeps) and continued, with a
-    request on its way."""
+    """The emulator, then its replicas, then both, stopped for a while (SIGSTOP, as when a machine sleeps) with a
+    request on its way, and continued."""
     failed, seconds = list[str](), (1.0 if scene.short else 30.0)
     with _serving(scene) as (victim, client):
         for pids in ([victim.pid], victim.descendants(), [victim.pid, *victim.descendants()]):
@@ -133,8 +132,8 @@ def suspended(scene: Scene) -> list[Measure]:
 
 @attack("processes.clock-jumps", short=True)
 def clock_jumps(scene: Scene) -> list[Measure]:
-    """A clock that jumps back 3 days, back 400 days and 20 years ahead: models answer, and the newest version is the
-    newest."""
+    """A clock that jumps back 3 days, back 400 days and 20 years ahead: models answer, and the newest version is
+    the newest."""
     folder = scene.new_folder()
     ahead = folder / "ahead"
     ahead.write_text("0")
