@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from clarifai_grpc.grpc.api import service_pb2
@@ -14,8 +15,10 @@ from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 from clarifai_emulator.api.rpc import rpc_table
 from clarifai_emulator.api.transport.grpc_stream import GrpcStream
 from clarifai_emulator.api.transport.http2 import Serve
+from clarifai_emulator.background_work import begin
 from clarifai_emulator.dispatch.dispatcher import Dispatcher, runner_lost
 from clarifai_emulator.dispatch.lane import Replica, RunnerLink, Slot
+from clarifai_emulator.dispatch.lean import could_not_carry
 from clarifai_emulator.dispatch.runner_item import response_bytes
 from clarifai_emulator.dispatch.work import STREAMING_STREAMING, UNARY_UNARY, Work
 from clarifai_emulator.errors import describe
@@ -141,7 +144,8 @@ class RunnerItems:
         stream.flush()
         pump = None
         if work.method_type == STREAMING_STREAMING and work.more is not None:
-            pump = asyncio.create_task(_pump(stream, work, work.more))
+            fail = partial(_fail, work, replica.replica_id)
+            pump = begin(_pump(stream, work, work.more), "pump of a client's messages", fail)
         try:
             while True:
                 data = await stream.read()
@@ -157,6 +161,10 @@ class RunnerItems:
         finally:
             if pump is not None:
                 pump.cancel()
+
+
+def _fail(work: Work, replica_id: str, reason: str) -> None:
+    work.fail(could_not_carry(replica_id, reason))
 
 
 def _end(replica: Replica, work: Work) -> None:

@@ -39,6 +39,7 @@ def status(port: int | None, as_json: bool) -> None:
     _show_deployments(state["deployments"], state["shared"])
     _show_broken(state["dev"])
     _show_faults(state["faults"])
+    show_failures(state["failures"])
 
 
 def _show_faults(faults: list[dict[str, Any]]) -> None:
@@ -50,6 +51,17 @@ def _show_faults(faults: list[dict[str, Any]]) -> None:
         click.echo(
             click.style(text, fg="yellow", bold=True) + "; `clarifai-emulator fault list` shows what each does"
         )
+
+
+def show_failures(failures: list[dict[str, Any]]) -> None:
+    """Print what failed in the emulator itself, and what to do about it."""
+    if not failures:
+        return
+    heading("\nThe emulator itself failed")
+    for each in failures:
+        times = f", {each['count']} times" if each["count"] > 1 else ""
+        click.echo(paragraph(f"  {each['part']}: {each['reason']} ({each['seconds_ago']:.0f} s ago{times})"))
+    click.echo("  Whoever waited for it was told. These are bugs of the emulator; its log has the traces.")
 
 
 def _show_nodepools(nodepools: list[dict[str, Any]]) -> None:

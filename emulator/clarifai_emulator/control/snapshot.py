@@ -28,6 +28,7 @@ def snapshot(emulator: Emulator) -> dict[str, Any]:
         "nodepools": [_nodepool(emulator, key) for key in sorted(store.keys(Kind.NODEPOOL))],
         "deployments": [_deployment(emulator, deployment) for deployment in store.list(Kind.DEPLOYMENT)],
         "shared": [_fleet(fleet) for key, fleet in emulator.supervisor.fleets.items() if not key.user_id],
+        "failures": [failure.as_dict() for failure in emulator.failures.kept],
         "faults": [active.as_dict() for active in emulator.faults],
         "dev": [_project(project) for project in emulator.reloader.projects.values()],
         "models": ["/".join(key) for key in sorted(store.keys(Kind.MODEL))],

@@ -14,6 +14,7 @@ from clarifai_grpc.grpc.api.resources_pb2 import ComputeInfo, Nodepool, Runner
 
 from clarifai_emulator.backends.printed import LogOrigin
 from clarifai_emulator.backends.reload_link import ReloadLink, load_failure
+from clarifai_emulator.background_work import begin
 from clarifai_emulator.clock import Clock
 from clarifai_emulator.config import EmulatorConfig
 from clarifai_emulator.dispatch.dispatcher import Dispatcher
@@ -124,7 +125,8 @@ class Replicas:
             record.state, record.standby = ReplicaState.STANDBY, standby
         fleet.records[record.replica_id] = record
         self._report.replica(fleet, record, "replica.starting", f"in nodepool '{placement.nodepool[2]}'")
-        record.task = asyncio.create_task(self._live(record), name=f"replica {record.replica_id[:8]}")
+        name = f"replica {record.replica_id[:8]}"
+        record.task = begin(self._live(record), name, partial(self._life_failed, record))
         return record
 
     def connected(self, fleet: Fleet, replica: Replica) -> None:
@@ -151,7 +153,8 @@ class Replicas:
         self._report.replica(fleet, record, "replica.draining", reason)
         if record.replica is not None:
             record.replica.drain()
-        task = asyncio.create_task(self._finish(record, at_once=at_once))
+        name = f"end of replica {record.replica_id[:8]}"
+        task = begin(self._finish(record, at_once=at_once), name, partial(self.kill, record))
         self._drains.add(task)
         task.add_done_callback(self._drains.discard)
 
@@ -303,10 +306,12 @@ class Replicas:
             record.genuine_because = self._launch_specs.why_genuine(source.backend)
             record.process = await backend.start(spec, tell)
             if record.process.debugger is not None:
-                debugging = asyncio.create_task(self._debuggers.attach(debugged, record.replica_id, record.process))
+                attaching = self._debuggers.attach(debugged, record.replica_id, record.process)
+                debugging = begin(attaching, "attaching of a debugger", partial(self._kill_unready, record))
             if record.process.reloads is not None:
                 record.reload = ReloadLink(record.process.reloads)
-                holding = asyncio.create_task(self._loaded_code.release(source, record, code))
+                releasing = self._loaded_code.release(source, record, code)
+                holding = begin(releasing, "release of a replica", partial(self._kill_unready, record))
             elif record.standby is not None and not record.standby.loaded.done():
                 record.standby.loaded.set_result(code.digest)  # whether it loads shows when it is live, or is not
             if record.process.connection is not None:
@@ -332,6 +337,23 @@ class Replicas:
             self.warm_pool.discard(record)
             self._give_back(_fleet_of(record), record, why)
             self._ended(_fleet_of(record), record, why)
+
+    def _kill_unready(self, record: ReplicaRecord, reason: str) -> None:
+        """End a replica that would wait for ever for what failed."""
+        self.kill(record, f"the emulator failed to make it ready: {reason}")
+
+    def _life_failed(self, record: ReplicaRecord, reason: str) -> None:
+        """Do what its task can no more: end the replica, and let the fleet have another."""
+        fleet, why = _fleet_of(record), f"the emulator failed over it: {reason}"
+        self.kill(record, why)
+        record.has_ended = True
+        fleet.records.pop(record.replica_id, None)
+        fleet.failures += 1
+        fleet.retry_at = self._clock.monotonic() + crash_delay(fleet.failures)
+        fleet.last_crash = self._clock.monotonic(), why
+        if is_failed(fleet.failures) and not fleet.live:
+            fleet.lane.refuse(keeps_failing(fleet, why))
+        self._on_change(fleet)
 
     def _attach(self, record: ReplicaRecord, end: LeanEnd) -> LeanReplica | None:
         """Feed a lean runner."""

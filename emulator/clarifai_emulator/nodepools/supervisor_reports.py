@@ -21,6 +21,17 @@ from clarifai_emulator.nodepools.ways_out import ways_out
 _SOURCES_KEPT = 1_000
 
 
+def cannot_be_seen_to(deployment_id: str, reason: str) -> CallerError:
+    """The error of requests that waited for a deployment when the emulator failed over it."""
+    return CallerError(
+        StatusCode.INTERNAL_UNCATEGORIZED,
+        f"The emulator failed while it saw to the replicas of deployment '{deployment_id}': {reason}.",
+        hint="This is a bug of the emulator, or versions of its packages do not fit each other: its log has the "
+        "trace, and `clarifai-emulator status` lists it. The next request lets it be tried again.",
+        description="Internal error",
+    )
+
+
 class Reporter:
     """Tells the event bus and the log book what happens to fleets and their replicas."""
 

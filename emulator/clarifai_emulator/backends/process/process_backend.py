@@ -29,6 +29,7 @@ from clarifai_emulator.backends.signature_answers import (
     end_of,
     signatures_in,
 )
+from clarifai_emulator.background_work import begin
 from clarifai_emulator.config import default_cache_dir, own_environ
 from clarifai_emulator.errors import ModelError
 from clarifai_emulator.left_out import of_the_whole
@@ -282,13 +283,18 @@ class SpawnedProcess:
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps(job).encode())
         self._process.stdin.close()
-        self._watcher = asyncio.create_task(self._watch(self._process))
+        self._watcher = begin(self._watch(self._process), "watch of a spawned replica", self._watch_failed)
 
     async def _watch(self, process: asyncio.subprocess.Process) -> None:
         code = await process.wait()
         self._kill_group(process.pid)  # what the replica itself had started
         self._output.close()
         self.exited.set_result(Exit(code) if code >= 0 else Exit(signal=-code))
+
+    def _watch_failed(self, reason: str) -> None:
+        self.kill()
+        if not self.exited.done():
+            self.exited.set_result(Exit(why=f"the emulator lost sight of it: {reason}"))
 
     def terminate(self) -> None:
         self._signal(signal.SIGTERM)

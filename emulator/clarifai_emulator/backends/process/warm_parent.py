@@ -183,7 +183,12 @@ class WarmParent:
             if not data:
                 self._disconnect(f"the interpreter {self._named} ended unexpectedly")
                 return
-            self._handle(json.loads(data))
+            try:
+                self._handle(json.loads(data))
+            except Exception:
+                # Whoever waits for what it says would wait for ever.
+                self._disconnect(f"the interpreter {self._named} said what cannot be understood")
+                raise
 
     def _handle(self, message: dict[str, Any]) -> None:
         event = message["event"]
