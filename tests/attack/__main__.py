@@ -55,7 +55,7 @@ def _chosen(parser: argparse.ArgumentParser, only: Sequence[str] | None, *, shor
     return [
         each
         for each in ATTACKS.values()
-        if (each.short or not short) and (not only or each.name in only or each.area in only)
+        if each.name in (only or ()) or ((each.short or not short) and (not only or each.area in only))
     ]
 
 

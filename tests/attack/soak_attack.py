@@ -58,8 +58,8 @@ def _kinds(victim: EmulatorVictim) -> list[Callable[[Client, int], Any]]:
 
 @attack("soak.every-kind")
 def every_kind(scene: Scene) -> list[Measure]:
-    """Predictions, streams that are left, writes, refusals, logs, REST and new connections at once, for minutes; the
-    second half is compared with the first."""
+    """Predictions, streams that are left, writes, refusals, logs, REST and new connections at once, for minutes;
+    the second half is compared with the first."""
     folder, errors, ended = scene.new_folder(), list[str](), threading.Event()
 
     def repeat(act: Callable[[Client, int], Any]) -> None:
