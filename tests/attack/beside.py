@@ -22,7 +22,7 @@ from attack.victims import Sampled, Victim
 
 ROOT = Path(__file__).parents[2]
 # So long it may take until all was sent that a sender holds.
-_SENT_SECONDS = 60.0
+_SENT_SECONDS = 30.0
 # Medians of so much of those without the attack: nobody notices, and the stated bound.
 UNNOTICED, SLOWER = 1.5, 3.0
 # The slowest call, as so many usual ones.

@@ -92,10 +92,12 @@ class Scene:
         kept: float | None = None,
         until_sent: bool = False,
         peer: bool = True,
+        fresh: bool = False,
         seconds: float = 3.0,
     ) -> list[Measure]:
-        """Return what a good client notices while a sender attacks, here and (``peer``) at grpcio."""
-        if memory > FEW:
+        """Return what a good client notices while a sender attacks, here and (``peer``) at grpcio. ``fresh``: both
+        are started anew."""
+        if fresh or memory > FEW:
             self.renew()
         ours = self._watched(self.emulator, sender, seconds, until_sent)
         theirs = self._watched(self.grpcio, sender, seconds, until_sent) if peer and not self.short else None

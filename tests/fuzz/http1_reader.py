@@ -11,6 +11,8 @@ from functools import cache
 from typing import Any
 
 from clarifai_emulator.api.transport.http_sites import HttpSites
+from clarifai_emulator.api.transport.request_buffers import Buffers
+from clarifai_emulator.config import MEBIBYTE
 from http_port import http_client
 from unit.api.rest.test_gateway import Handlers
 
@@ -77,6 +79,7 @@ class _Served:
         self.handlers = Handlers()
         client = self.loop.run_until_complete(http_client(self.handlers.table()).__aenter__())
         self._sites: HttpSites = client.site
+        self._buffers = Buffers(64 * MEBIBYTE, 64 * MEBIBYTE)
 
     def heard(self, pieces: list[bytes]) -> tuple[list[Any], list[Any]]:
         """Return the statuses that were answered, and the requests that reached a handler."""
@@ -88,7 +91,7 @@ class _Served:
         return statuses, [repr(each) for each in self.handlers.requests]
 
     async def _serve(self, pieces: list[bytes]) -> list[int]:
-        connection: Any = self._sites.connection()
+        connection: Any = self._sites.connection(self._buffers)
         wire = _Wire(self.loop, connection)
         connection.connection_made(wire)
         for piece in pieces:
