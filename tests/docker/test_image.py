@@ -174,7 +174,7 @@ def test_a_credential_among_the_build_arguments_is_not_in_the_image_or_its_histo
         with pytest.raises(ModelError, match="The history of the image would have the value of NPM_TOKEN"):
             emulator.deploy(own)
         base = text.splitlines()[0]
-        made = "RUN test $NPM_TOKEN = planted-token && echo ok > /made"
+        made = "RUN test ${#NPM_TOKEN} = 13 && echo ok > /made"
         stage = f"{base} AS packages\nUSER root\nARG NPM_TOKEN\n{made}\n"
         (own / "Dockerfile").write_text(
             stage + text.replace("USER root", "USER root\nCOPY --from=packages /made /made")

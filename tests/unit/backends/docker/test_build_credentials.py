@@ -1,4 +1,4 @@
-"""Which build arguments are credentials, and which of them a Dockerfile would leave in the history of its image."""
+"""Build arguments that are credentials are known, and those that a Dockerfile leaves in its image's history."""
 
 from __future__ import annotations
 
