@@ -32,6 +32,7 @@ from clarifai_emulator.backends.backend import Surroundings
 from clarifai_emulator.backends.debugging.prompt_holds import while_held
 from clarifai_emulator.backends.made import Backends
 from clarifai_emulator.backends.process.parent import Parent
+from clarifai_emulator.background_work import PartFailure, PartFailures
 from clarifai_emulator.catalogue import Catalogue, local_instance_type
 from clarifai_emulator.clock import Clock, PausableClock, SystemClock
 from clarifai_emulator.config import EmulatorConfig
@@ -105,6 +106,7 @@ class Emulator:
         self.accounts = accounts_of(self.config)
         self.faults = Faults(events=self.events, user_id=self.config.user_id)
         self._written = WrittenFiles(self._note_written)
+        self.failures = PartFailures(self._note_failure)
         self._hosted: set[ModelKey] = set()
         self.backends = Backends(self._surroundings(machine, parent))
         self.nodepools = self._nodepools()
@@ -171,6 +173,7 @@ class Emulator:
                 written=self._written,
                 hosted=self._hosted,
                 hold=self.clock.held,
+                on_failure=self.failures.note,
             )
         )
 
@@ -328,6 +331,7 @@ class Emulator:
             if warning:
                 log.warning("%s", warning)
         self._holding.enter_context(while_held(self.clock.held))
+        self.failures.watch(asyncio.get_running_loop())
         try:
             restored = self._restore()
             await asyncio.to_thread(self._uploaded.sweep, list(self.store.keys(Kind.MODEL_VERSION)))
@@ -367,6 +371,7 @@ class Emulator:
         self.sent.close()
         if self._state is not None:
             self._state.close()
+        self.failures.stop()
 
     def commit(self) -> None:
         """Write what has changed to the state directory, if one was given. Raises ``CallerError``
@@ -428,6 +433,9 @@ class Emulator:
     def _note_written(self, directory: Path, files: Sequence[str]) -> None:
         said = are_the_models_own(files)
         self.events.emit("dev.ignored", directory=str(directory), files=list(files), message=f"{said}.")
+
+    def _note_failure(self, failure: PartFailure) -> None:
+        self.events.emit("emulator.failed", part=failure.part, reason=failure.reason)
 
     def _restore(self) -> bool:
         """Put what the state directory holds into the store; return whether that is anything. Raises

@@ -15,6 +15,7 @@ import threading
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from clarifai_emulator.backends.inprocess_items import LeanThreads
 from clarifai_emulator.backends.model_errors import unusable_model
 from clarifai_emulator.backends.poller import Rounds
 from clarifai_emulator.backends.signature_answers import Signatures, mocked_warning
+from clarifai_emulator.background_work import begin_thread
 from clarifai_emulator.inside import item_steps_main, lean_main, reload_main, sdk_main
 from clarifai_emulator.inside.inspect_main import is_network_trouble, model_traceback, read_signatures
 from clarifai_emulator.inside.zygote_main import environ_with, import_sdk
@@ -103,12 +105,16 @@ class InProcessReplica:
         self.pid = os.getpid()
         self.connection = LeanThreads(self._listen)
         self.reloads, self._edits = socket.socketpair() if spec.source.watched is not None else (None, None)
+        self.network = None
         self.debugger = None  # it is debugged where the emulator is
         self._loop = asyncio.get_running_loop()
         self.exited: asyncio.Future[Exit] = self._loop.create_future()
         self._lines = _Lines(on_line)
         name = f"replica {spec.replica_id[:8]}"
-        threading.Thread(target=self._live, args=(spec,), name=name, daemon=True).start()
+        begin_thread(partial(self._live, spec), name, self._life_failed, loop=self._loop)
+
+    def _life_failed(self, reason: str) -> None:
+        self._end(Exit(why=f"the emulator lost sight of it: {reason}"))
 
     def terminate(self) -> None:
         """Take nothing more. What it works on goes on until it is done, and is not heard."""

@@ -8,8 +8,10 @@ import queue
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
+from clarifai_emulator.background_work import begin_thread
 from clarifai_emulator.dispatch.lean import LeanReplica, item_head
 from clarifai_emulator.dispatch.work import Work
 from clarifai_emulator.inside import lean_main
@@ -47,7 +49,8 @@ class LeanThreads:
         assert self._runner is not None
         channel = ThreadChannel(self._replica, self._loop)
         self._channels.append(channel)
-        threading.Thread(target=self._work, args=(self._runner, channel), daemon=True).start()
+        work = partial(self._work, self._runner, channel)
+        begin_thread(work, "thread of a replica", self._thread_failed, loop=self._loop)
         return channel
 
     def cancel(self, number: int) -> None:
@@ -61,6 +64,10 @@ class LeanThreads:
         self._orders.put(None)
         for channel in self._channels:
             channel.close()
+
+    def _thread_failed(self, reason: str) -> None:
+        assert self._replica is not None
+        self._replica.lost()  # as one whose process hangs up
 
     # In the threads of the replica.
 

@@ -25,6 +25,7 @@ from clarifai_emulator.backend_table import abilities_of
 from clarifai_emulator.backends import own_output
 from clarifai_emulator.backends.debugging.prompt_holds import while_held
 from clarifai_emulator.backends.process.parent import Parent
+from clarifai_emulator.background_work import begin, beside, nobody_waits
 from clarifai_emulator.cli.event_lines import EventLines
 from clarifai_emulator.cli.interruption import Interrupted, ending_signals
 from clarifai_emulator.cli.line_writer import LineWriter
@@ -220,8 +221,8 @@ def forget_account() -> None:
 
 async def _start(emulator: Emulator, stop: _Stop) -> None:
     """Start, unless a signal comes first: a topology may take long."""
-    start = asyncio.create_task(emulator.start())
-    stopped = asyncio.create_task(stop.wanted.wait())
+    start = beside(emulator.start())
+    stopped = beside(stop.wanted.wait())
     await asyncio.wait([start, stopped], return_when=asyncio.FIRST_COMPLETED)
     if not start.done():
         start.cancel()
@@ -236,8 +237,8 @@ async def _until_stopped(emulator: Emulator, *reasons: asyncio.Event) -> None:
     _freeze()
     gc.set_threshold(*_COLLECT_AFTER)
     gc.enable()
-    getting_ready = asyncio.create_task(_get_ready(emulator))
-    waits = [asyncio.create_task(reason.wait()) for reason in reasons]
+    getting_ready = begin(_get_ready(emulator), "import of the SDK ahead of the first deployment", nobody_waits)
+    waits = [beside(reason.wait()) for reason in reasons]
     await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
     for task in (getting_ready, *waits):
         task.cancel()

@@ -100,6 +100,14 @@ def _size(ctx: click.Context, param: click.Parameter, value: str) -> int:
     "containers always do.",
 )
 @click.option(
+    "--replica-network",
+    type=click.Choice(["own", "watched", "shared"]),
+    default="own",
+    show_default=True,
+    help="Give each replica ports of its own where the system can, so that two models may have a server at one "
+    "port; watch the ports that they share; or leave them alone.",
+)
+@click.option(
     "--strict-capacity/--no-strict-capacity",
     help="Place no more on this machine than its CPUs and memory, to test placement; by default, models that ask "
     "for more run all the same, with a warning.",

@@ -109,11 +109,15 @@ class LeanSockets:
             self._replica.lost()
             return
         frames, self._received = _frames(memoryview(self._received + data))
-        for kind, number, payload in frames:
-            if kind == READY:
-                self._replica.ready(number)
-            elif kind == GENUINE:
-                self._replica.serves_genuinely(bytes(payload).decode())
+        try:
+            for kind, number, payload in frames:
+                if kind == READY:
+                    self._replica.ready(number)
+                elif kind == GENUINE:
+                    self._replica.serves_genuinely(bytes(payload).decode())
+        except Exception:
+            self._replica.lost()  # else it would be waited for for ever
+            raise
 
     def _say(self, kind: int, number: int, theirs: socket.socket | None = None) -> None:
         """In order, each as soon as the socket takes it."""

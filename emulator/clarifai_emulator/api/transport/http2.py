@@ -14,6 +14,7 @@ import socket
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from typing import Any, Protocol, cast
 
@@ -21,6 +22,7 @@ from clarifai_emulator.api.transport.grpc_stream import GrpcStream, Headers
 from clarifai_emulator.api.transport.http2_frames import ConnectionFault, ErrorCode
 from clarifai_emulator.api.transport.http2_session import MOST_STREAMS, Session
 from clarifai_emulator.api.transport.request_buffers import Buffers, ConnectionBuffers
+from clarifai_emulator.background_work import begin
 from clarifai_emulator.errors import TransportError
 
 log = logging.getLogger(__name__)
@@ -269,7 +271,8 @@ class Connection(asyncio.Protocol):
             self._begin_call(stream_id, fields)
         elif self._take_request is not None:
             request = self._take_request(self, stream_id, fields, self._peer, self._buffers)
-            task = self._loop.create_task(self._serve_request(stream_id, request))
+            serving, name = self._serve_request(stream_id, request), "request over HTTP/2"
+            task = begin(serving, name, partial(self._serve_failed, stream_id))
             self._calls[stream_id] = _Call(request, task, None)
         else:
             self._refuse_request(stream_id)
@@ -318,7 +321,7 @@ class Connection(asyncio.Protocol):
         )
         if stream.closed:
             return  # there was no room for it
-        task = self._loop.create_task(self._serve(stream_id, stream))
+        task = begin(self._serve(stream_id, stream), "gRPC call", partial(self._serve_failed, stream_id))
         timer = None
         if stream.seconds_left is not None:
             timer = self._loop.call_later(stream.seconds_left, self._expire, stream_id)
@@ -330,6 +333,12 @@ class Connection(asyncio.Protocol):
             self._session.send_data(stream_id, _NO_HTTP, end=True)
         else:
             self._session.reset(stream_id, ErrorCode.REFUSED_STREAM)
+        self._flush_soon()
+
+    def _serve_failed(self, stream_id: int, reason: str) -> None:
+        """Let its client know at once, who may still be there."""
+        self._session.reset(stream_id, ErrorCode.INTERNAL_ERROR)
+        self._forget(stream_id)
         self._flush_soon()
 
     async def _serve(self, stream_id: int, stream: GrpcStream) -> None:

@@ -28,6 +28,7 @@ from clarifai_emulator.api.transport.http_exchange import (
     too_slow,
 )
 from clarifai_emulator.api.transport.request_buffers import Buffers
+from clarifai_emulator.background_work import begin
 
 OnOdd = Callable[[str, str], None]
 
@@ -210,7 +211,7 @@ class HttpConnection(asyncio.Protocol):
             buffers=self._buffers,
         )
         self._wait(_PATIENCE_SECONDS)
-        self._task = self._loop.create_task(self._run(self._exchange))
+        self._task = begin(self._run(self._exchange), "request over HTTP/1.1", self._run_failed)
 
     def _take(self, data: bytes) -> None:
         self._progress += len(data)
@@ -219,6 +220,10 @@ class HttpConnection(asyncio.Protocol):
             self._wait(_PATIENCE_SECONDS)
         if self._exchange is not None:
             self._exchange.receive(data)
+
+    def _run_failed(self, reason: str) -> None:
+        self._task = None
+        self.abort()
 
     async def _run(self, exchange: Exchange) -> None:
         try:

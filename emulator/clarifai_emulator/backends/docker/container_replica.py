@@ -11,10 +11,10 @@ import contextlib
 import logging
 import signal
 import socket
-import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from clarifai_emulator.backends.backend import Exit
@@ -23,6 +23,7 @@ from clarifai_emulator.backends.docker.dockerfile import HEALTH_PORT
 from clarifai_emulator.backends.docker.engine import Engine, why_silent
 from clarifai_emulator.backends.docker.leftovers import remove_container
 from clarifai_emulator.backends.replica_output import LINES_AT_ONCE, PAUSE_SECONDS
+from clarifai_emulator.background_work import begin, begin_thread, nobody_waits, submit
 from clarifai_emulator.dispatch.lean import LeanEnd
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ class ContainerProcess:
         self.connection: LeanEnd | None = None
         self.reloads: socket.socket | None = None  # edited code comes with a new image
         self.debugger: asyncio.Future[int] | None = None
+        self.network = None
         self.answer = b""
         self._client = client
         self._engine = engine
@@ -93,12 +95,13 @@ class ContainerProcess:
         self._health = _health_address(state)
         if self._unwanted:  # since before there was anything to end
             self._send(signal.SIGKILL)
-        threading.Thread(target=self._follow, args=(output,), name=f"container {self.id[:8]}", daemon=True).start()
+        follow, name = partial(self._follow, output), f"follower of container {self.id[:8]}"
+        begin_thread(follow, name, self._follow_failed, loop=self._loop)
 
     def abandon(self) -> None:
         """Give up a container that never started: nothing is to be followed. Runs in the event loop."""
         if self.id:
-            self._threads.submit(self._remove)
+            submit(self._threads, self._remove, "removal of a container", nobody_waits)
         if not self.exited.done():
             self.exited.set_result(Exit(why="it was never started"))
 
@@ -115,7 +118,7 @@ class ContainerProcess:
 
     def _signal(self, number: signal.Signals) -> None:
         if not self.exited.done():
-            self._threads.submit(self._send, number)
+            submit(self._threads, partial(self._send, number), "signal to a container", nobody_waits)
 
     def _send(self, number: signal.Signals) -> None:
         from docker.errors import APIError
@@ -139,6 +142,9 @@ class ContainerProcess:
             self._remove()
             with contextlib.suppress(RuntimeError):  # the loop is gone: nobody waits
                 self._loop.call_soon_threadsafe(self._ended, exit_)
+
+    def _follow_failed(self, reason: str) -> None:
+        self._ended(Exit(why=f"the emulator lost sight of its container: {reason}"))
 
     def _pass_on(self, output: Attachment) -> None:
         """Tell what it prints, until it ends or its engine goes away."""
@@ -220,7 +226,10 @@ class ContainerProcess:
         """Ask the runner's probes from now on, where they can be reached. An answer may take as long as ``every``
         seconds, too."""
         if self._health[1]:
-            self._probing = asyncio.create_task(self._probe(every), name=f"health {self.id[:8]}")
+            self._probing = begin(self._probe(every), f"health of container {self.id[:8]}", self._probe_failed)
+
+    def _probe_failed(self, reason: str) -> None:
+        self._on_line(f"[emulator] its health is not looked after any more, because the emulator failed: {reason}")
 
     async def _probe(self, every: float) -> None:
         """Liveness: after so many failures in a row it is ended, and replaced. Readiness: it is said.

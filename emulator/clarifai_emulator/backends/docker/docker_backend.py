@@ -7,7 +7,6 @@ import contextlib
 import logging
 import re
 import secrets
-import threading
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -44,6 +43,7 @@ from clarifai_emulator.backends.signature_answers import (
     end_of,
     signatures_in,
 )
+from clarifai_emulator.background_work import begin_thread, beside, nobody_waits
 from clarifai_emulator.config import DockerSettings, own_environ
 from clarifai_emulator.errors import ModelError
 from clarifai_emulator.machine.machine import Machine
@@ -394,7 +394,7 @@ class DockerBackend:
                 client.api.put_archive(process.id, "/", archive_of(files))
             process.start()
 
-        beginning = asyncio.ensure_future(self._call(begin))
+        beginning = beside(self._call(begin))
         try:
             await asyncio.shield(beginning)
         except asyncio.CancelledError:
@@ -447,7 +447,7 @@ def _in_a_thread_of_its_own(function: Callable[[], T]) -> asyncio.Future[T]:
         with contextlib.suppress(RuntimeError):  # the loop is gone: nobody waits
             loop.call_soon_threadsafe(settle, value, problem)
 
-    threading.Thread(target=run, name="image build", daemon=True).start()
+    begin_thread(run, "image build", nobody_waits, loop=loop)
     return result
 
 
