@@ -116,6 +116,9 @@ class EmulatorConfig:
     ``runner``: ``lean`` hands each request straight to a thread of its replica, wherever the SDK in the model's
     environment has what that stands on; ``genuine`` lets replicas fetch their work as on the platform. Containers
     always do.
+    ``replica_network``: whose ports replicas in processes of their own use. ``own``: each has a loopback of its own
+    where the kernel lets it; elsewhere as with ``watched``, where a model is kept from the servers of other
+    replicas; ``shared``: nobody looks.
     ``contract``: what to do with requests and results that disagree with a model's signatures: ``record`` a finding
     and answer as the platform would, refuse them (``strict``), or do not look (``off``).
     ``data_dir``: the directory that keeps resources, uploaded versions and logs over restarts; None keeps
@@ -153,6 +156,7 @@ class EmulatorConfig:
     accelerators: str = ""
     strict_capacity: bool = False
     runner: Literal["lean", "genuine"] = "lean"
+    replica_network: Literal["own", "watched", "shared"] = "own"
     debug: int | None = None
     debug_wait: bool = False
     durability: str = "machine"
@@ -230,6 +234,8 @@ class EmulatorConfig:
         yield from self.behaviour.problems()
         if self.durability not in DURABILITIES:
             yield f"durability must be {' or '.join(DURABILITIES)}, got {self.durability!r}"
+        if self.replica_network not in ("own", "watched", "shared"):
+            yield f"replica_network must be 'own', 'watched' or 'shared', got {self.replica_network!r}"
         if self.runner not in ("genuine", "lean"):
             yield f"runner must be 'lean' or 'genuine', got {self.runner!r}"
 

@@ -158,6 +158,8 @@ def do(job, fds):
     code = 0
     try:
         prepare(job)
+        if job.get("network") == "watched":
+            beside("port_watch_main").watch()
         if job.get("debug"):
             beside("debug_main").listen(job["debug"])
         else:
@@ -255,6 +257,8 @@ class Forge:
         os.dup2(null, 0)
         os.dup2(fds[0], 1)
         os.dup2(fds[0], 2)
+        if job.get("network") == "own" and beside("own_loopback_main").enter(socket.socket(fileno=fds.pop())):
+            job["network"] = "watched"
         do(job, fds)
 
 
@@ -287,7 +291,14 @@ def main():
     control = control_of(sys.argv[1])
     # An image has the model on Python's path; what the SDK imports must be no file that will be edited.
     sys.path[:] = [folder for folder in sys.path if folder not in sys.argv[2:]]
-    keeper.Keeper(control, Forge()).serve()
+    keeper.Keeper(control, Forge(), loopbacks()).serve()
+
+
+def loopbacks():
+    """Return what gives replicas loopbacks of their own; None where models are only looked at."""
+    if os.path.exists(path_beside("own_loopback_main")):
+        return beside("own_loopback_main").OwnLoopbacks
+    return None
 
 
 def run_once(keeper, fds, emulator):
