@@ -52,8 +52,8 @@ Refusal = Callable[[Mapping[str, str], Peer], int]
 
 class RunnerItems:
     """Serves the streams of every runner that ``admit(metadata, first message, peer)`` lets in.
-    ``refusal(metadata, peer)`` is the status of a credential that is no good, of which no message is taken; 0 of any
-    other."""
+    ``refusal(metadata, peer)`` is the status of a credential that is no good, of which no message is taken; 0 of
+    any other."""
 
     def __init__(self, dispatcher: Dispatcher, admit: Admit, refusal: Refusal) -> None:
         self._dispatcher = dispatcher
