@@ -26,11 +26,10 @@ from pytest_clarifai_emulator.sdk_calls import CLIENT_MODULE, CallWatch
 from pytest_clarifai_emulator.sdk_clock import SDK_MODULES, SdkClock
 from pytest_clarifai_emulator.temp_homes import make_home, remove_home
 
-# Told to the workers; where the emulator cannot tell whose a connection is, nobody can guess it.
-_TOKEN = "CLARIFAI_EMULATOR_PYTEST_TOKEN"
-PAT = "local-emulator-token"
-if not sys.platform.startswith("linux"):
-    PAT = os.environ.setdefault(_TOKEN, f"{PAT}-{secrets.token_hex(16)}")
+# Where the emulator cannot tell whose a connection is, nobody can guess the token; workers are told it.
+_SHOWN, _TOKEN = "local-emulator-token", "CLARIFAI_EMULATOR_PYTEST_TOKEN"
+_CHOSEN = {} if sys.platform.startswith("linux") else {_TOKEN: f"{_SHOWN}-{secrets.token_hex(16)}"}
+PAT = os.environ.setdefault(_TOKEN, _CHOSEN[_TOKEN]) if _CHOSEN else _SHOWN
 USER_ID = "me"
 _MARK = "CLARIFAI_EMULATOR_PYTEST"  # tells the processes of this run (xdist's workers) that the address is theirs
 _EMULATOR_THREAD = "clarifai-emulator"  # see clarifai_emulator.control.thread, which is not imported for a name
