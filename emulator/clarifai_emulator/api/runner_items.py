@@ -46,14 +46,17 @@ class Admission:
 
 
 Admit = Callable[[Mapping[str, str], Any], Admission | int]
+Refusal = Callable[[Mapping[str, str]], int]
 
 
 class RunnerItems:
-    """Serves the streams of every runner that ``admit(metadata, first message)`` lets in."""
+    """Serves the streams of every runner that ``admit(metadata, first message)`` lets in. ``refusal(metadata)`` is
+    the status of a credential that is no good, of which no message is taken; 0 of any other."""
 
-    def __init__(self, dispatcher: Dispatcher, admit: Admit) -> None:
+    def __init__(self, dispatcher: Dispatcher, admit: Admit, refusal: Refusal) -> None:
         self._dispatcher = dispatcher
         self._admit = admit
+        self._refusal = refusal
         self._path = rpc_table()["ProcessRunnerItems"].path
 
     def find(self, path: str) -> Serve | None:
@@ -71,6 +74,10 @@ class RunnerItems:
 
     async def _process(self, stream: GrpcStream) -> None:
         """Serve one stream, from its first message to its end."""
+        refused = self._refusal(stream.metadata)
+        if refused:
+            await stream.write(_status(refused))
+            return
         first = await _read(stream)
         if first is None:
             return

@@ -98,7 +98,8 @@ class Scene:
         self.link: RunnerLink = self.dispatcher.add_runner((*POOL, "runner"), self.lane)
         self.answer: Admission | int = Admission(self.link, "r1")
         self.asked: list[tuple[Mapping[str, str], str]] = []
-        self.items = RunnerItems(self.dispatcher, self._admit)
+        self.refused = 0
+        self.items = RunnerItems(self.dispatcher, self._admit, lambda metadata: self.refused)
         self._streams: list[Stream] = []
 
     def _admit(self, metadata: Mapping[str, str], first: Any) -> Admission | int:
@@ -481,13 +482,21 @@ async def test_a_runner_that_is_not_admitted_hears_the_status_and_its_stream_end
     assert scene.link.replicas == {}
 
 
+async def test_of_a_credential_that_is_no_good_no_message_is_taken(scene: Scene) -> None:
+    scene.refused = StatusCode.CONN_KEY_NOT_FOUND
+    stream = scene.stream(runner_id="runner")
+    assert (await stream.hear()).status.code == StatusCode.CONN_KEY_NOT_FOUND
+    await stream.task
+    assert scene.asked == []
+
+
 async def test_an_error_in_here_never_reaches_the_runner(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
     """An error code would end the runner's thread for good."""
 
     def broken(_metadata: Any, _first: Any) -> Admission:
         raise KeyError("bug")
 
-    scene.items = RunnerItems(scene.dispatcher, broken)
+    scene.items = RunnerItems(scene.dispatcher, broken, lambda metadata: 0)
     stream = await scene.idle()
     await stream.task
     assert [record.getMessage() for record in caplog.records] == ["a runner's stream failed"]

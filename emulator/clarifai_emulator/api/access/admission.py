@@ -61,6 +61,21 @@ class Admissions:
             return StatusCode.RUNNER_DOES_NOT_EXIST
         return Admission(link, credential.replica_id)
 
+    def refuse_replica(self, metadata: Mapping[str, str]) -> int:
+        """Return the status with which a credential is refused that is no replica's; 0 for one that is."""
+        is_replica = self._dispatcher.credential(token_of(metadata)) is not None
+        return 0 if is_replica else StatusCode.RUNNER_PERMISSION_DENIED
+
+    def refuse_anyone(self, metadata: Mapping[str, str]) -> int:
+        """Return the status with which a credential is refused that is no replica's and no user's; 0 for others."""
+        if not self.refuse_replica(metadata):
+            return 0
+        try:
+            self._authenticator.authenticate(metadata)
+        except CallerError as error:
+            return error.code
+        return 0
+
     def admit_anyone(self, metadata: Mapping[str, str], first: Any) -> Admission | int:
         """A replica, or a runner that belongs to the user whose token this is, or to an organisation it is in."""
         if self._dispatcher.credential(token_of(metadata)) is not None:
