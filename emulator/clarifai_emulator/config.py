@@ -15,6 +15,8 @@ from clarifai_emulator.behaviour import Behaviour
 from clarifai_emulator.errors import ConfigError
 
 DEFAULT_PORT = 7878
+# Where any token is taken, the one that is shown.
+ANY_TOKEN = "local-emulator-token"
 DEFAULT_HOLD_SECONDS = 120.0
 PROBE_SECONDS = 10.0
 MEBIBYTE = 1024 * 1024
@@ -114,6 +116,9 @@ class EmulatorConfig:
     ``runner``: ``lean`` hands each request straight to a thread of its replica, wherever the SDK in the model's
     environment has what that stands on; ``genuine`` lets replicas fetch their work as on the platform. Containers
     always do.
+    ``replica_network``: whose ports replicas in processes of their own use. ``own``: each has a loopback of its own
+    where the kernel lets it; elsewhere as with ``watched``, where a model is kept from the servers of other
+    replicas; ``shared``: nobody looks.
     ``contract``: what to do with requests and results that disagree with a model's signatures: ``record`` a finding
     and answer as the platform would, refuse them (``strict``), or do not look (``off``).
     ``data_dir``: the directory that keeps resources, uploaded versions and logs over restarts; None keeps
@@ -128,6 +133,8 @@ class EmulatorConfig:
     ``debug``: let an editor's debugger attach to every deployment, at this port and those after it (0: any free
     ones); ``debug_wait``: replicas load their model once one has.
     ``start_method``: ``fork`` from a warm parent, ``spawn`` a process per replica, or ``auto``.
+    ``run_token``: the token that is good for everything where any is taken, and the system does not tell whose a
+    connection is; empty to make one.
     ``environ`` gives the environment that the builds of models' environments and the client of the container engine
     have, asked for each time. Replicas get a part of it (``backends/process/replica_environ.py``), and what ``env``
     names: ``NAME`` of it, ``AWS_*`` for all that begin so, or ``NAME=VALUE``.
@@ -151,6 +158,7 @@ class EmulatorConfig:
     accelerators: str = ""
     strict_capacity: bool = False
     runner: Literal["lean", "genuine"] = "lean"
+    replica_network: Literal["own", "watched", "shared"] = "own"
     debug: int | None = None
     debug_wait: bool = False
     durability: str = "machine"
@@ -166,6 +174,7 @@ class EmulatorConfig:
     probe_seconds: float = PROBE_SECONDS
     cache_dir: Path = field(default_factory=default_cache_dir)
     run_dir: Path | None = None
+    run_token: str = field(default="", repr=False)
     environ: Callable[[], Mapping[str, str]] = field(default=own_environ, repr=False)
     env: tuple[str, ...] = field(default=(), repr=False)
 
@@ -231,6 +240,8 @@ class EmulatorConfig:
         yield from self.behaviour.problems()
         if self.durability not in DURABILITIES:
             yield f"durability must be {' or '.join(DURABILITIES)}, got {self.durability!r}"
+        if self.replica_network not in ("own", "watched", "shared"):
+            yield f"replica_network must be 'own', 'watched' or 'shared', got {self.replica_network!r}"
         if self.runner not in ("genuine", "lean"):
             yield f"runner must be 'lean' or 'genuine', got {self.runner!r}"
 

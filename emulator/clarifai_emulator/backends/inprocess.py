@@ -124,6 +124,7 @@ class InProcessReplica:
         self.pid = os.getpid()
         self.connection = LeanThreads(self._listen)
         self.reloads, self._edits = socket.socketpair() if spec.source.watched is not None else (None, None)
+        self.network = None
         self.debugger = None  # it is debugged where the emulator is
         self._loop = asyncio.get_running_loop()
         self.exited: asyncio.Future[Exit] = self._loop.create_future()

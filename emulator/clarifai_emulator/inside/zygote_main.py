@@ -16,6 +16,7 @@ import time
 import traceback
 
 _PACKET = 1 << 20
+_MOST_FDS = 8
 _LOOK_AFTER_PARENT_SECONDS = 0.5
 # The SDK decides when these are imported where its user's settings are, tokens among them: below HOME.
 _SDK_SETTINGS = ("clarifai.utils.constants", "clarifai.utils.misc")
@@ -161,6 +162,8 @@ def do(job, fds):
     code = 0
     try:
         prepare(job)
+        if job.get("network") == "watched":
+            beside("port_watch_main").watch()
         if job.get("debug"):
             beside("debug_main").listen(job["debug"])
         else:
@@ -208,7 +211,7 @@ class Forge:
         gc.collect()
         gc.freeze()
         while True:
-            data, fds, _, _ = socket.recv_fds(sock, _PACKET, 4)
+            data, fds, _, _ = socket.recv_fds(sock, _PACKET, _MOST_FDS)
             if not data:
                 return
             job = json.loads(data)
@@ -258,6 +261,8 @@ class Forge:
         os.dup2(null, 0)
         os.dup2(fds[0], 1)
         os.dup2(fds[0], 2)
+        if job.get("network") == "own" and beside("own_loopback_main").enter(socket.socket(fileno=fds.pop())):
+            job["network"] = "watched"
         do(job, fds)
 
 
@@ -290,7 +295,14 @@ def main():
     control = control_of(sys.argv[1])
     # An image has the model on Python's path; what the SDK imports must be no file that will be edited.
     sys.path[:] = [folder for folder in sys.path if folder not in sys.argv[2:]]
-    keeper.Keeper(control, Forge()).serve()
+    keeper.Keeper(control, Forge(), loopbacks()).serve()
+
+
+def loopbacks():
+    """Return what gives replicas loopbacks of their own; None where models are only looked at."""
+    if os.path.exists(path_beside("own_loopback_main")):
+        return beside("own_loopback_main").OwnLoopbacks
+    return None
 
 
 def run_once(keeper, fds, emulator):

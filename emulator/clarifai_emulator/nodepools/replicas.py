@@ -181,6 +181,10 @@ class Replicas:
         if record.state is not ReplicaState.DRAINING:
             self.drain(fleet, record, "it hangs; another replica takes its place")
 
+    def look_at(self, fleet: Fleet) -> None:
+        """Let the supervisor see to a fleet that may have too few replicas."""
+        self._on_change(fleet)
+
     def fleet_of_runner(self, key: RunnerKey) -> Fleet | None:
         """The fleet that this runner was made for."""
         return self._fleets.get(key)
@@ -215,7 +219,9 @@ class Replicas:
         while any(map(_is_winding_up, records)) and self._clock.monotonic() < deadline:  # noqa: ASYNC110
             await asyncio.sleep(_WIND_UP_POLL_SECONDS)
         for fleet, record in candidates:
-            if fleet.target.source is not None and _is_idle(record) and fleet.records.pop(record.replica_id, None):
+            if fleet.target.source is None or not _is_idle(record) or record.held_ports():
+                continue  # the next model may want the port of its server
+            if fleet.records.pop(record.replica_id, None):
                 self.warm_pool.put(record, fleet.target.source, fleet.slots_per_replica)
 
     def _reuse(self, fleet: Fleet) -> bool:
@@ -317,7 +323,7 @@ class Replicas:
             if record.process.connection is not None:
                 lean = self._attach(record, record.process.connection)
             ended = str(await asyncio.shield(record.process.exited))
-            why = record.killed_because or ended
+            why = record.killed_because or _refused(record) or ended
         except ModelError as error:
             why = error.summary
             record.tail.extend(str(error).splitlines())
@@ -445,6 +451,12 @@ class Replicas:
 def _fleet_of(record: ReplicaRecord) -> Fleet:
     assert record.fleet is not None, "a replica is started for a fleet"
     return record.fleet
+
+
+def _refused(record: ReplicaRecord) -> str:
+    """Return why the replica was kept from a port while it loaded its model, which has ended it."""
+    network = record.process.network if record.process is not None else None
+    return network.refused if network is not None and record.ready is None else ""
 
 
 def _is_idle(record: ReplicaRecord) -> bool:

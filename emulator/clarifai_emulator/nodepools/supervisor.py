@@ -427,6 +427,8 @@ class Supervisor:
         if fleet.retired:
             self._retire(fleet)
             return
+        if fleet.reloading:
+            return
         if any(record.was_healthy(now) for record in fleet.live):
             fleet.failures = 0
         if fleet.live:

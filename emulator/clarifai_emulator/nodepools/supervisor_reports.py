@@ -4,6 +4,7 @@ them."""
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Sequence
 from typing import Any
 
 from clarifai_grpc.grpc.api.resources_pb2 import ComputeInfo, Runner
@@ -154,6 +155,13 @@ def holds_the_accelerators(target: Target, reason: str) -> CallerError:
         f"{reason.rstrip('.')}.",
         hint="End what serves first: `clarifai-emulator deploy DIR --stop-first`; requests wait meanwhile.",
     )
+
+
+def has_ports(ports: Sequence[int]) -> str:
+    """Say which ports are taken, after their owner."""
+    names = ", ".join(map(str, sorted(set(ports))))
+    many = "s" if len(set(ports)) > 1 else ""
+    return f"listens at port{many} {names} of this machine, which the new one's may want"
 
 
 def _way_out(failure: str, code: str) -> str:

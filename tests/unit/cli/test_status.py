@@ -39,6 +39,33 @@ def test_a_runner_that_its_user_started_is_the_genuine_one_as_a_matter_of_course
     assert line == "  deploy: replica 01234567 is live in me/local/cpu (started by its user)"
 
 
+@pytest.mark.parametrize(
+    ("network", "said"),
+    [
+        (None, "(process 4711)"),
+        (
+            {"kind": "own", "address": "127.64.18.103", "because": ""},
+            "(process 4711, own loopback 127.64.18.103)",
+        ),
+        (
+            {"kind": "watched", "address": "", "because": "the settings ask for it (--replica-network watched)"},
+            "(process 4711; its ports are watched: the settings ask for it (--replica-network watched))",
+        ),
+        (
+            {
+                "kind": "shared",
+                "address": "",
+                "because": "this system does not say which process listens at a port",
+            },
+            "(process 4711; nobody watches its ports: this system does not say which process listens at a port)",
+        ),
+    ],
+)
+def test_a_replica_says_whose_ports_it_uses(network: dict[str, str] | None, said: str) -> None:
+    (line,) = replica_notes("deploy", version(network=network))
+    assert line.endswith(said)
+
+
 def test_what_failed_in_the_emulator_itself_is_shown_with_what_it_means(capsys: pytest.CaptureFixture[str]) -> None:
     show_failures([{"part": "supervisor", "reason": "KeyError: 'x'", "count": 3, "seconds_ago": 2.2}])
     assert capsys.readouterr().out.splitlines()[1:] == [

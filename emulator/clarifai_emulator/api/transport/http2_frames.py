@@ -131,10 +131,12 @@ class FrameReader(ABC):
         if length > MOST_FRAME:
             raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, f"a frame of {length} bytes")
         if kind == DATA and self._takes_data:
-            if flags & PADDED and length and len(data) == at:
-                self._needed = 10
-                return 0
-            return self._begin_frame_of_data(flags, stream_id, length, data, at)
+            if flags & PADDED:
+                return self._begin_padded_data(flags, stream_id, length, data, at)
+            self._open_data, self._open_data_left = stream_id, length
+            self._open_data_ends = bool(flags & END_STREAM)
+            self._begin_data(stream_id, length, self._open_data_ends, length)
+            return self._go_on_with_data(data, at)
         if kind == DATA or kind > CONTINUATION:
             self._take_frame(kind, flags, stream_id, b"")
             self._meaningless = length
@@ -154,17 +156,18 @@ class FrameReader(ABC):
         self._preface = self._preface[len(came) :]
         return data[len(came) :]
 
-    def _begin_frame_of_data(self, flags: int, stream_id: int, length: int, data: bytes, at: int) -> int:
-        size, padding = length, 0
-        if flags & PADDED:
-            check_size(length > 0, "a padded frame without its length")
-            padding = data[at]
-            check(padding < length, "more padding than the frame has bytes")
-            length, at = length - 1 - padding, at + 1
+    def _begin_padded_data(self, flags: int, stream_id: int, size: int, data: bytes, at: int) -> int:
+        check_size(size > 0, "a padded frame without its length")
+        if len(data) == at:
+            self._needed = HEAD.size + 1
+            return 0
+        padding = data[at]
+        check(padding < size, "more padding than the frame has bytes")
+        length = size - 1 - padding
         self._open_data, self._open_data_left, self._meaningless = stream_id, length, padding
         self._open_data_ends = bool(flags & END_STREAM)
         self._begin_data(stream_id, length, self._open_data_ends, size)
-        return self._skip(data, self._go_on_with_data(data, at))
+        return self._skip(data, self._go_on_with_data(data, at + 1))
 
     def _skip(self, data: bytes, at: int) -> int:
         """Return where what means nothing ends."""

@@ -111,7 +111,8 @@ class RequestBuffer:
         """Take note of how many bytes of the request and its answer there are now, besides its head. Calls
         ``give_up`` where that is too much: it has ended then."""
         more, self.waiting = waiting - self.waiting, waiting
-        self.count(more)
+        if more:
+            self.count(more)
 
     def put_in_hand(self, is_in_hand: bool) -> None:
         """Take note that a handler has all of the request, or that it waits for the client again."""
@@ -134,9 +135,11 @@ class RequestBuffer:
     def end(self) -> None:
         """Take note that nothing is held any more."""
         if not self.has_ended:
-            self.count(-self.size)
             self.has_ended = True
-            self._connection.requests.discard(self)
+            connection = self._connection
+            connection.size -= self.size
+            connection.all.size -= self.size
+            connection.requests.discard(self)
 
     def refuse(self, reason: str) -> None:
         """Give the request up."""

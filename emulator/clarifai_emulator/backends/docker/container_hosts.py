@@ -232,6 +232,7 @@ class HostedReplica:
         self.connection: LeanEnd | None = None
         self.reloads: socket.socket | None = None
         self.debugger: asyncio.Future[int] | None = None
+        self.network = None
         self.host = host
         self.exited: asyncio.Future[Exit] = asyncio.get_running_loop().create_future()
         self._child = child

@@ -57,6 +57,7 @@ class ContainerProcess:
         self.connection: LeanEnd | None = None
         self.reloads: socket.socket | None = None  # edited code comes with a new image
         self.debugger: asyncio.Future[int] | None = None
+        self.network = None
         self.answer = b""
         self._client = client
         self._engine = engine

@@ -12,6 +12,7 @@ import socket
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -23,6 +24,7 @@ from clarifai_emulator.backends.process.parent import SCRIPT, Parent, forks, par
 from clarifai_emulator.backends.process.replica_environ import runner_environ, withheld_names
 from clarifai_emulator.backends.process.warm_parent import Child
 from clarifai_emulator.backends.process.zygote_link import Zygote, cannot_run
+from clarifai_emulator.backends.replica_network import NetworkKind, ReplicaNetwork, asked_for
 from clarifai_emulator.backends.replica_output import OutputPipe
 from clarifai_emulator.backends.signature_answers import (
     INSPECT_SECONDS,
@@ -33,6 +35,7 @@ from clarifai_emulator.backends.signature_answers import (
 from clarifai_emulator.background_work import begin
 from clarifai_emulator.config import PROBE_SECONDS, default_cache_dir, own_environ
 from clarifai_emulator.errors import ModelError
+from clarifai_emulator.inside.port_watch_main import REFUSED, can_watch, ports_of
 from clarifai_emulator.left_out import of_the_whole
 from clarifai_emulator.machine.machine import Machine
 from clarifai_emulator.machine.processes import end_tree
@@ -51,7 +54,7 @@ _LINES_KEPT = 500
 class ProcessBackend:
     """Replicas as processes of this machine. ``parent``: of those in its own environment, started already.
     ``environ``: what they inherit from, and the builds of their environments have; ``wanted``: what they get of it
-    beside what all replicas do (``replica_environ.py``)."""
+    beside what all replicas do (``replica_environ.py``). ``network``: whose ports they are to use."""
 
     name = "process"
 
@@ -66,9 +69,11 @@ class ProcessBackend:
         wanted: Sequence[str] = (),
         machines: Sequence[Machine] = (),
         probe_seconds: float = PROBE_SECONDS,
+        network: NetworkKind = "own",
     ) -> None:
         self._probe_seconds = probe_seconds
         self.machines = machines
+        self._network: NetworkKind = network
         self._environ = environ
         self._wanted = wanted
         self._cache_dir = cache_dir or default_cache_dir()
@@ -113,6 +118,10 @@ class ProcessBackend:
             "environ": environ,
             "withheld": withheld_names(self._environ(), environ),
         }
+        network = asked_for(self._network, forks=self._forks, can_watch=can_watch)
+        network.tell = on_line
+        job["network"] = network.kind
+        on_line = _noting_refusals(on_line, network)
         debugger: asyncio.Future[int] | None = None
         if spec.debugging is not None:
             debugger, on_line = _told_port(on_line, mark := f"[debugger {secrets.token_hex(8)}]")
@@ -122,7 +131,9 @@ class ProcessBackend:
         wanted = {"lean": socket.SOCK_STREAM, "reloadable": socket.SOCK_STREAM, "probed": socket.SOCK_SEQPACKET}
         pairs = [socket.socketpair(socket.AF_UNIX, kind) for name, kind in wanted.items() if job[name]]
         try:
-            process = await self._begin(spec.source.python, job, on_line, *(theirs.fileno() for _, theirs in pairs))
+            process = await self._begin(
+                spec.source.python, job, on_line, *(theirs.fileno() for _, theirs in pairs), network=network
+            )
         except BaseException:
             for ours, _ in pairs:
                 ours.close()
@@ -142,6 +153,7 @@ class ProcessBackend:
         process.reloads = ends.pop() if job["reloadable"] else None
         process.connection = _lean_connection(ends.pop()) if job["lean"] else None
         process.debugger = debugger
+        network.held = partial(ports_of, process.pid, spec.replica_id)
         return process
 
     async def signatures(self, source: ModelSource) -> Sequence[Any]:
@@ -191,11 +203,17 @@ class ProcessBackend:
         self._views.close()
 
     async def _begin(
-        self, python: Path, job: Mapping[str, Any], on_line: Callable[[str], None], *fds: int
+        self,
+        python: Path,
+        job: Mapping[str, Any],
+        on_line: Callable[[str], None],
+        *fds: int,
+        network: ReplicaNetwork | None = None,
     ) -> Child | SpawnedProcess:
         if self._forks:
             zygote = await self._zygote(python)
             child: Child = zygote.fork(job, OutputPipe(on_line), *fds)
+            child.network = network
             try:
                 await child.started
             except asyncio.CancelledError:
@@ -203,6 +221,7 @@ class ProcessBackend:
                 raise
             return child
         process = SpawnedProcess(OutputPipe(on_line))
+        process.network = network
         try:
             await process.start(python, job, *fds)
         except OSError as error:
@@ -244,6 +263,7 @@ def make_backend(surroundings: Surroundings) -> ProcessBackend:
         wanted=config.env,
         machines=[surroundings.machine],
         probe_seconds=config.probe_seconds,
+        network=config.replica_network,
     )
 
 
@@ -264,6 +284,7 @@ class SpawnedProcess:
         self.connection: LeanSockets | None = None
         self.reloads: socket.socket | None = None
         self.debugger: asyncio.Future[int] | None = None
+        self.network: ReplicaNetwork | None = None
         self.exited: asyncio.Future[Exit] = asyncio.get_running_loop().create_future()
         self._killed_because = ""
 
@@ -350,6 +371,17 @@ def _keeping_the_last(lines: list[str]) -> Callable[[str], None]:
 
 def _on_line_as_written(on_line: Callable[[str], None], views: ImageViews) -> Callable[[str], None]:
     return lambda line: on_line(views.as_written(line))
+
+
+def _noting_refusals(on_line: Callable[[str], None], network: ReplicaNetwork) -> Callable[[str], None]:
+    """Note why the replica was kept from a port: that is why it ends, if it does."""
+
+    def hear(line: str) -> None:
+        if line.startswith(REFUSED):
+            network.refused = line.removeprefix(REFUSED).rstrip(".")
+        on_line(line)
+
+    return hear
 
 
 def _told_port(on_line: Callable[[str], None], mark: str) -> tuple[asyncio.Future[int], Callable[[str], None]]:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from clarifai_emulator.backends.backend import Exit
 from clarifai_emulator.backends.model_errors import broken_sdk
+from clarifai_emulator.backends.replica_network import ReplicaNetwork
 from clarifai_emulator.backends.replica_output import OutputPipe
 from clarifai_emulator.errors import ModelError
 
@@ -43,6 +44,7 @@ class Child:
     connection: LeanSockets | None = None
     reloads: socket.socket | None = None
     debugger: asyncio.Future[int] | None = None
+    network: ReplicaNetwork | None = None
 
     def terminate(self) -> None:
         self.parent.signal(self.job_id, signal.SIGTERM, whole_group=False)
@@ -204,6 +206,14 @@ class WarmParent:
             child.pid = message["pid"]
             if not child.started.done():
                 child.started.set_result(child.pid)
+        elif event == "network":
+            network = self._children[message["id"]].network
+            if network is not None:
+                network.take(message["kind"], message["address"], message["because"])
+        elif event == "listens":
+            network = self._children[message["id"]].network
+            if network is not None:
+                network.listens(message["port"], was_mistaken=message["was_mistaken"])
         elif event == "exited":
             self._end(self._children.pop(message["id"]), Exit(message.get("code"), message.get("signal")))
         elif event == "ready":
