@@ -74,7 +74,7 @@ class RestApi:
         handler = self._handlers.get(bound.rpc.name) or _not_implemented
         request: Any = None
         try:
-            if self._chain.knows(bound.rpc, exchange.headers):
+            if self._chain.knows(bound.rpc, exchange.headers, exchange.peer):
                 request = await self._read(exchange, bound, values)
         except CallerError as error:
             handler = _raiser(error)
@@ -93,7 +93,7 @@ class RestApi:
             requests = self._messages(exchange, rpc)
         else:
             try:
-                is_known = self._chain.knows(rpc, exchange.headers)
+                is_known = self._chain.knows(rpc, exchange.headers, exchange.peer)
                 requests = only(await self._read(exchange, bound, values) if is_known else None)
             except CallerError as error:
                 requests = _failing(error)

@@ -187,10 +187,20 @@ def _set(message: Any, path: str, value: str) -> None:
 def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     content = dict[str, Any]()
     for name, value in pairs:
+        if not name.isascii():
+            _check_text(name)
         if name in content:
             raise ValueError(f"the name '{name[:_LONGEST_NAME]}' stands twice in one object")
         content[name] = value
     return content
+
+
+def _check_text(name: str) -> None:
+    """Refuse a name with half of a surrogate pair: the protobuf library fails over it."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"the name {name[:_LONGEST_NAME]!a} is no text") from None
 
 
 def _finite(text: str) -> float:

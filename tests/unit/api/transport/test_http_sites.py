@@ -90,7 +90,9 @@ async def test_a_path_that_there_is_not_is_an_event_too_without_its_query() -> N
         assert seen == ["GET /v2/modles: 404", f"PUT {PATH}: 405"]
 
 
-@pytest.mark.parametrize("host", ["evil.example", "evil.example:7878", "localhost.evil.example", "10.0.0.1:7878"])
+@pytest.mark.parametrize(
+    "host", ["evil.example", "evil.example:7878", "localhost.evil.example", "10.0.0.1:7878", "167772161"]
+)
 async def test_at_a_loopback_address_other_names_are_refused(host: str) -> None:
     async with http_client({"GetModel": get_model}) as client:
         answer = await client.ask("GET", PATH, headers={"host": host})
