@@ -15,6 +15,8 @@ from clarifai_emulator.behaviour import Behaviour
 from clarifai_emulator.errors import ConfigError
 
 DEFAULT_PORT = 7878
+# Where any token is taken, the one that is shown.
+ANY_TOKEN = "local-emulator-token"
 DEFAULT_HOLD_SECONDS = 120.0
 MEBIBYTE = 1024 * 1024
 # What the platform sets for a replica (``nodepools/launch_spec.py``).
@@ -133,6 +135,8 @@ class EmulatorConfig:
     ``debug``: let an editor's debugger attach to every deployment, at this port and those after it (0: any free
     ones); ``debug_wait``: replicas load their model once one has.
     ``start_method``: ``fork`` from a warm parent, ``spawn`` a process per replica, or ``auto``.
+    ``run_token``: the token that is good for everything where any is taken, and the system does not tell whose a
+    connection is; empty to make one.
     ``environ`` gives the environment that the builds of models' environments and the client of the container engine
     have, asked for each time. Replicas get a part of it (``backends/process/replica_environ.py``), and what ``env``
     names: ``NAME`` of it, ``AWS_*`` for all that begin so, or ``NAME=VALUE``.
@@ -171,6 +175,7 @@ class EmulatorConfig:
     stop_seconds: float = 5.0
     cache_dir: Path = field(default_factory=default_cache_dir)
     run_dir: Path | None = None
+    run_token: str = field(default="", repr=False)
     environ: Callable[[], Mapping[str, str]] = field(default=own_environ, repr=False)
     env: tuple[str, ...] = field(default=(), repr=False)
 

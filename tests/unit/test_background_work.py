@@ -27,6 +27,7 @@ from clarifai_emulator.api.transport.grpc_web import GrpcWeb
 from clarifai_emulator.api.transport.http2 import Connection
 from clarifai_emulator.api.transport.http2_frames import ErrorCode
 from clarifai_emulator.api.transport.http_server import HttpConnection
+from clarifai_emulator.api.transport.peer import NO_PEER
 from clarifai_emulator.api.transport.request_buffers import Buffers
 from clarifai_emulator.backends.backend import Exit
 from clarifai_emulator.backends.docker.container_hosts import HostedReplica
@@ -476,7 +477,13 @@ async def test_a_client_s_messages_to_a_runner(told: PartFailures) -> None:
     )
     first = PostRunnerItemOutputsRequest(runner_id="runner").SerializeToString()
     stream: Any = SimpleNamespace(
-        metadata={}, closed=False, take_up_to=nobody_waits, begin=nobody_waits, flush=lambda: None, write=accept
+        metadata={},
+        peer=NO_PEER,
+        closed=False,
+        take_up_to=nobody_waits,
+        begin=nobody_waits,
+        flush=lambda: None,
+        write=accept,
     )
     messages = iter([first])
     never = asyncio.Event()
@@ -488,7 +495,7 @@ async def test_a_client_s_messages_to_a_runner(told: PartFailures) -> None:
         return b""
 
     stream.read = read
-    serving = beside(RunnerItems(dispatcher, lambda metadata, first: Admission(link, "r1"))._serve(stream))
+    serving = beside(RunnerItems(dispatcher, lambda *_: Admission(link, "r1"), lambda *_: 0)._serve(stream))
     await settle()
     lane.submit(work)
     assert "carried this request to replica r1 and back: _Cut" in await failure(work)
@@ -521,7 +528,7 @@ async def test_the_body_of_a_grpc_web_request(told: PartFailures, monkeypatch: p
     monkeypatch.setattr(GrpcStream, "run", run)
     content_type = {"content-type": "application/grpc-web"}
     written = SimpleNamespace(
-        started=True, write=accept, method="POST", path="/x", headers=content_type, peer="", buffers=BUFFERS
+        started=True, write=accept, method="POST", path="/x", headers=content_type, peer=NO_PEER, buffers=BUFFERS
     )
     with pytest.raises(AttributeError):
         await GrpcWeb(lambda path: None, max_bytes=10).serve(written)  # pyright: ignore[reportArgumentType]
@@ -535,7 +542,7 @@ async def test_a_call_over_http2(told: PartFailures, monkeypatch: pytest.MonkeyP
         Connection,
         _session=session,
         _calls={},
-        _peer="",
+        _peer=NO_PEER,
         _max_bytes=1,
         _buffers=BUFFERS,
         _flushing=True,
