@@ -200,8 +200,8 @@ class Forge:
 
     def serve(self, sock, keeper):
         """Be the warm parent: fork for the jobs that come over the socket, until it closes."""
-        # Next to nothing of what imports make can be collected: to look at all of it would take a tenth of their time,
-        # and as long again before the first fork, which somebody may wait for.
+        # Next to nothing of what imports make can be collected: to look at all of it would take a tenth of their
+        # time, and as long again before the first fork, which somebody may wait for.
         gc.disable()
         problem = self.prepare()
         gc.freeze()
