@@ -204,12 +204,15 @@ class Forge:
 
     def serve(self, sock, keeper):
         """Be the warm parent: fork for the jobs that come over the socket, until it closes."""
+        # Next to nothing of what imports make can be collected: to look at all of it would take a tenth of their
+        # time, and as long again before the first fork, which somebody may wait for.
+        gc.disable()
         problem = self.prepare()
+        gc.freeze()
+        gc.enable()
         tell(sock, problem or {"event": "ready"})
         if problem:
             return
-        gc.collect()
-        gc.freeze()
         while True:
             data, fds, _, _ = socket.recv_fds(sock, _PACKET, _MOST_FDS)
             if not data:
