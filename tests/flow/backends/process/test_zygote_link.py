@@ -250,6 +250,43 @@ async def test_many_children_may_be_started_at_once(scene: Scene) -> None:
     assert scene.lines == ["up"] * 30
 
 
+FORKING = """
+print(open("/proc/self/cgroup").read().replace("\\n", " "))
+count = 0
+try:
+    while count < 300:
+        if os.fork() == 0:
+            time.sleep(60)
+        count += 1
+except OSError as error:
+    print(count, error.strerror)
+else:
+    print("no end")
+"""
+
+
+def groups_of(pid: int) -> list[Path]:
+    return list(Path("/sys/fs/cgroup").rglob(f"clarifai-emulator-{pid}"))
+
+
+async def test_a_child_that_makes_more_and_more_processes_is_stopped_at_its_limit(scene: Scene) -> None:
+    await scene.zygote.start()
+    (scene.model / "run.py").write_text("import os, time\n" + FORKING)
+    job = {**scene.job(), "processes": 100}
+    child = scene.zygote.fork(job, OutputPipe(scene.lines.append))
+    assert await ended(child) == Exit(0)
+    groups, said = scene.lines
+    if "clarifai-emulator-" not in groups:
+        pytest.skip("needs a system that lets this user count the processes of a replica")
+    assert said == "99 Resource temporarily unavailable"
+    assert await scene.run("print('another')") == Exit(0)
+    for _ in range(2000):
+        if not groups_of(child.pid):
+            return
+        await asyncio.sleep(0.005)
+    raise AssertionError("its group is still there")
+
+
 # How the parent ends.
 
 
