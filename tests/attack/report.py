@@ -10,7 +10,7 @@ from pathlib import Path
 from attack.measured import Attacked
 
 _WIDTH = 80
-BEGIN, END = "<!-- attacks: written by `make attacks` -->", "<!-- end of attacks -->"
+BEGIN, END = "<!-- attacks: written by `make attacks ARGS=--write` -->", "<!-- end of attacks -->"
 AREAS = {
     "http2": "HTTP/2",
     "http1": "HTTP/1.1 and REST",
