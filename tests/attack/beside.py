@@ -119,14 +119,17 @@ def _sent(attacker: Attacking) -> Callable[[], bool]:
     return lambda: attacker.sent() or time.monotonic() > deadline
 
 
-def measures(ours: Beside, theirs: Beside | None, *, memory: float, kept: float | None = None) -> list[Measure]:
-    """Return the measures of an attack; ``memory``: the MiB that it may take while it lasts, ``kept``: after it."""
+def measures(
+    ours: Beside, theirs: Beside | None, *, memory: float, kept: float | None, slower: float
+) -> list[Measure]:
+    """Return the measures of an attack. ``memory``: the MiB that it may take while it lasts, ``kept``: after it;
+    ``slower``: the bound of the median."""
 
     def peer(name: str) -> Any:
         return None if theirs is None else getattr(theirs, name)
 
     return [
-        Measure("median", ours.slower, "×", SLOWER, UNNOTICED, peer("slower")),
+        Measure("median", ours.slower, "×", slower, UNNOTICED, peer("slower")),
         Measure("slowest", ours.stall, "×", _STALL, _UNNOTICED_STALL, peer("stall")),
         Measure("errors", len(ours.during.errors), peer=None if theirs is None else len(theirs.during.errors)),
         Measure("memory", max(ours.grown, 0.0), "MiB", memory, 32.0, peer("grown")),
