@@ -66,6 +66,7 @@ class ProcessBackend:
         parent: Parent | None = None,
         environ: Callable[[], Mapping[str, str]] = own_environ,
         wanted: Sequence[str] = (),
+        refuse_platform: bool = False,
         machines: Sequence[Machine] = (),
         network: NetworkKind = "own",
     ) -> None:
@@ -73,6 +74,7 @@ class ProcessBackend:
         self._network: NetworkKind = network
         self._environ = environ
         self._wanted = wanted
+        self._refuse_platform = refuse_platform
         self._cache_dir = cache_dir or default_cache_dir()
         self._forks = forks(start_method)
         self._api_base = api_base
@@ -113,6 +115,7 @@ class ProcessBackend:
             "reloadable": spec.source.watched is not None,
             "environ": environ,
             "withheld": withheld_names(self._environ(), environ),
+            "refuse_platform": self._refuse_platform,
         }
         network = asked_for(self._network, forks=self._forks, can_watch=can_watch)
         network.tell = on_line
@@ -171,6 +174,7 @@ class ProcessBackend:
             "model_path": str(view),
             "environ": environ,
             "withheld": withheld_names(self._environ(), environ),
+            "refuse_platform": self._refuse_platform,
             "how": dict(how or {}),
         }
         with tempfile.TemporaryFile() as result:
@@ -248,6 +252,7 @@ def make_backend(surroundings: Surroundings) -> ProcessBackend:
         parent=surroundings.parent,
         environ=config.environ,
         wanted=config.env,
+        refuse_platform=config.refuse_platform,
         machines=[surroundings.machine],
         network=config.replica_network,
     )
