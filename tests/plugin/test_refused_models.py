@@ -52,13 +52,8 @@ def test_all_else_is_let_through(calls):
 
 @pytest.mark.parametrize(
     "options",
-    [
-        (),
-        ("--clarifai-runner", "genuine"),
-        ("--clarifai-start-method", "spawn"),
-        ("--clarifai-backend", "inprocess"),
-    ],
-    ids=["lean", "genuine", "spawned", "inprocess"],
+    [(), ("--clarifai-runner", "genuine"), ("--clarifai-start-method", "spawn")],
+    ids=["lean", "genuine", "spawned"],
 )
 def test_a_model_that_calls_the_real_platform_is_refused(nested: Any, options: tuple[str, ...]) -> None:
     files = {
