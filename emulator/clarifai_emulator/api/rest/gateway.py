@@ -121,7 +121,7 @@ class RestApi:
 
     async def _read(self, exchange: Exchange, bound: Bound, values: tuple[str, ...]) -> Any:
         body = await exchange.body()
-        exchange.hold(size_in_memory(body))
+        exchange.hold(await size_in_memory(body))
         request = await read_aside(len(body), read_request, bound, values, exchange.query, body)
         if len(body) > self._max_bytes and request.ByteSize() > self._max_bytes:
             raise CallerError(
