@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 import threading
 import urllib.request
 from collections.abc import Generator, Iterator
@@ -28,61 +27,15 @@ from flow.driver import (
     wait_for,
     write_model,
 )
+from models_with_servers import MODEL, SERVER
 
 pytestmark = pytest.mark.of_processes("a container has a network of its own")
-
-# As those of vLLM and Ollama do: a program of its own, at a port that is written down.
-MODEL = """
-import os, sys, time, urllib.request
-from clarifai.runners.models.model_class import ModelClass
-from clarifai.runners.utils.model_utils import execute_shell_command
-
-NAME = {name!r}
-
-class Served(ModelClass):
-    def load_model(self):
-        server = os.path.join(os.path.dirname(__file__), "server.py")
-        self.server = execute_shell_command(f"{{sys.executable}} {{server}} {{NAME}} {port}")
-        self.wait_for_server()
-
-    def wait_for_server(self):  # as the SDK's helper does, which looks every five seconds
-        while True:
-            try:
-                return urllib.request.urlopen("http://127.0.0.1:{port}/").close()
-            except OSError:
-                time.sleep(0.05)
-
-    @ModelClass.method
-    def predict(self, prompt: str) -> str:
-        return urllib.request.urlopen("http://{host}:{port}/").read().decode()
-
-    @ModelClass.method
-    def other(self, port: int) -> str:
-        return urllib.request.urlopen(f"http://127.0.0.1:{{port}}/").read().decode()
-"""
-SERVER = """
-import http.server, os, socket, sys
-
-class Handler(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):
-        self.send_response(200)
-        self.end_headers()
-        self.wfile.write(f"{sys.argv[1]} {os.getppid()}".encode())
-
-    def log_message(self, *args):
-        pass
-
-class Server(http.server.ThreadingHTTPServer):
-    address_family = socket.AF_INET6 if os.environ.get("SERVE_6") else socket.AF_INET
-
-Server((os.environ.get("SERVE_AT", "127.0.0.1"), int(sys.argv[2])), Handler).serve_forever()
-"""
 
 
 def model_with_server(folder: Path, name: str, port: int, host: str = "127.0.0.1") -> Path:
     """Write a model that answers with its name and process, by way of its server."""
     directory = write_model(folder, name, MODEL.format(name=name, port=port, host=host))
-    (directory / "1" / "server.py").write_text(textwrap.dedent(SERVER))
+    (directory / "1" / "server.py").write_text(SERVER)
     return directory
 
 

@@ -348,3 +348,28 @@ def memory_of(pid, pointer, length):
         return os.pread(memory, length, pointer)
     finally:
         os.close(memory)
+
+
+# ── to try it ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def trial():
+    """Say why a fork of this process can have no loopback of its own; empty where it can."""
+    told = []
+    keeper = OwnLoopbacks(told.append)
+    ours, theirs = socket.socketpair()
+    pid = os.fork()
+    if pid == 0:
+        ours.close()
+        enter(theirs)
+        os._exit(0)
+    theirs.close()
+    keeper.expect(ours, pid, 0)
+    keeper.handle(ours.fileno())
+    os.waitpid(pid, 0)
+    keeper.forget()
+    return told[0]["because"] if told else "the system did not say"
+
+
+if __name__ == "__main__":
+    print(trial())

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from clarifai_emulator.cli.doctor_checks import check_network
 from clarifai_emulator.inside import own_loopback_main
 from flow.driver import free_port
 
@@ -205,3 +206,23 @@ def test_where_the_system_refuses_it_the_reason_is_told_and_ports_are_the_machin
     because = "the sockets of a replica cannot be reached (pidfd_getfd: Operation not permitted)"
     assert kept.printed == [["127.0.0.1", because]]
     assert kept.told == [{"event": "network", "id": 0, "kind": "watched", "address": "", "because": because}]
+
+
+def test_doctor_says_whether_it_can_be_had_and_else_why(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    found = check_network()
+    assert (found.level, found.found) == (
+        "ok",
+        "each replica has a loopback of its own: a model's server may have any port",
+    )
+    refusing = tmp_path / "refusing.py"
+    refusing.write_text(REFUSED_CALL + f"exec(open({own_loopback_main.__file__!r}).read())")
+    monkeypatch.setattr(own_loopback_main, "__file__", str(refusing))
+    found = check_network()
+    assert (found.level, found.found) == (
+        "warn",
+        "replicas share this machine's ports: the sockets of a replica cannot be reached (pidfd_getfd: Operation "
+        "not permitted)",
+    )
+    assert found.advice == (
+        "Two models with a server at one port cannot run at once (docs/backends.md); in containers they can."
+    )
