@@ -221,7 +221,7 @@ async def _failing(error: CallerError) -> AsyncIterator[Any]:
 
 
 def _raiser(error: CallerError) -> Handler:
-    # Not held by what raises it, whose frame it holds: the body that it is about would stay until a full collection.
+    # Not held by what raises it, whose frame it holds: the body that it is about would stay for a while.
     held = [error]
 
     def refuse(call: ApiCall, request: Any) -> Any:
