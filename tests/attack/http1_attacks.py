@@ -154,7 +154,7 @@ def length_and_chunks(scene: Scene) -> list[Measure]:
     return [Measure("connections that go on after it", went_on)]
 
 
-@attack("http1.target-of-another-host")
+@attack("http1.target-of-another-host", short=True)
 def target_of_another_host(scene: Scene) -> list[Measure]:
     """A request whose target names another host than its Host field: the target's counts (RFC 9112)."""
     said = _request("", line="GET http://evil.example/v2/users/me HTTP/1.1")
