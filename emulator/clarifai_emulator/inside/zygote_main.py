@@ -207,7 +207,7 @@ class Forge:
         gc.collect()
         gc.freeze()
         while True:
-            data, fds, _, _ = socket.recv_fds(sock, _PACKET, 4)
+            data, fds, _, _ = socket.recv_fds(sock, _PACKET, 8)
             if not data:
                 return
             job = json.loads(data)
