@@ -26,8 +26,9 @@ class Listening:
     def __init__(self, port: int, replica_id: str) -> None:
         command = [sys.executable, "-c", LISTENING, str(port)]
         environ = {**os.environ, MARK: replica_id}
-        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-        self.process = subprocess.Popen(command, env=environ, start_new_session=True, **pipes)
+        self.process = subprocess.Popen(
+            command, env=environ, start_new_session=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
 
     def __enter__(self) -> int:
         assert self.process.stdout is not None

@@ -27,6 +27,7 @@ from clarifai_emulator.api.transport.http_exchange import (
     serve_exchange,
     too_slow,
 )
+from clarifai_emulator.api.transport.peer import NO_PEER, Peer
 from clarifai_emulator.api.transport.request_buffers import Buffers
 from clarifai_emulator.background_work import begin
 
@@ -67,7 +68,7 @@ class HttpConnection(asyncio.Protocol):
         self._h11 = h11.Connection(h11.SERVER, max_incomplete_event_size=_HEAD_BYTES)
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
-        self._peer = ""
+        self._peer = NO_PEER
         self._exchange: Exchange | None = None
         self._task: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -92,8 +93,7 @@ class HttpConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # A cast, not a check: transports of other event loops (uvloop) do not inherit from asyncio's.
         self._transport = cast(asyncio.Transport, transport)
-        name = transport.get_extra_info("peername")
-        self._peer = f"http:{name[0]}:{name[1]}" if isinstance(name, tuple) else "http:"
+        self._peer = Peer.of(transport)
         self._connections.add(self)
         self._wait(_PATIENCE_SECONDS)
 
