@@ -135,6 +135,7 @@ class EmulatorConfig:
     ``debug``: let an editor's debugger attach to every deployment, at this port and those after it (0: any free
     ones); ``debug_wait``: replicas load their model once one has.
     ``start_method``: ``fork`` from a warm parent, ``spawn`` a process per replica, or ``auto``.
+    ``refuse_platform``: keep models from calling the real platform, for tests.
     ``run_token``: the token that is good for everything where any is taken, and the system does not tell whose a
     connection is; empty to make one.
     ``environ`` gives the environment that the builds of models' environments and the client of the container engine
@@ -178,6 +179,7 @@ class EmulatorConfig:
     cache_dir: Path = field(default_factory=default_cache_dir)
     run_dir: Path | None = None
     run_token: str = field(default="", repr=False)
+    refuse_platform: bool = False
     environ: Callable[[], Mapping[str, str]] = field(default=own_environ, repr=False)
     env: tuple[str, ...] = field(default=(), repr=False)
 

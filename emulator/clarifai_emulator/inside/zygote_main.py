@@ -72,6 +72,8 @@ def prepare(job):
     os.environ.update(job["environ"])
     job["asked"] = beside("withheld_main").WithheldVariables(job.get("withheld", ()), job["model_path"])
     job["asked"].watch()
+    if job.get("refuse_platform"):
+        beside("platform_guard_main").PlatformRefusals().install()
     os.chdir(job["model_path"])
     sys.path.insert(0, job["model_path"])
     sys.dont_write_bytecode = True

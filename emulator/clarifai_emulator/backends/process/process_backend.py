@@ -67,6 +67,7 @@ class ProcessBackend:
         parent: Parent | None = None,
         environ: Callable[[], Mapping[str, str]] = own_environ,
         wanted: Sequence[str] = (),
+        refuse_platform: bool = False,
         machines: Sequence[Machine] = (),
         probe_seconds: float = PROBE_SECONDS,
         most_processes: int = REPLICA_PROCESSES,
@@ -78,6 +79,7 @@ class ProcessBackend:
         self._network: NetworkKind = network
         self._environ = environ
         self._wanted = wanted
+        self._refuse_platform = refuse_platform
         self._cache_dir = cache_dir or default_cache_dir()
         self._forks = forks(start_method)
         self._api_base = api_base
@@ -120,6 +122,7 @@ class ProcessBackend:
             "probed": spec.debugging is None,  # one that stands at a breakpoint answers nothing
             "environ": environ,
             "withheld": withheld_names(self._environ(), environ),
+            "refuse_platform": self._refuse_platform,
         }
         network = asked_for(self._network, forks=self._forks, can_watch=can_watch)
         network.tell = on_line
@@ -187,6 +190,7 @@ class ProcessBackend:
             "model_path": str(view),
             "environ": environ,
             "withheld": withheld_names(self._environ(), environ),
+            "refuse_platform": self._refuse_platform,
             "how": dict(how or {}),
         }
         with tempfile.TemporaryFile() as result:
@@ -264,6 +268,7 @@ def make_backend(surroundings: Surroundings) -> ProcessBackend:
         parent=surroundings.parent,
         environ=config.environ,
         wanted=config.env,
+        refuse_platform=config.refuse_platform,
         machines=[surroundings.machine],
         probe_seconds=config.probe_seconds,
         most_processes=config.replica_processes,
