@@ -359,7 +359,7 @@ async def test_when_the_keeper_is_killed_its_children_die_and_that_is_told(scene
 
 
 async def test_a_keeper_that_is_stopped_is_noticed_and_ended_with_all_that_it_kept(scene: Scene) -> None:
-    scene.zygote = Zygote(Path(sys.executable), scene.environ, beat=0.05)
+    scene.zygote = Zygote(Path(sys.executable), scene.environ, beat=0.3)
     child = await scene.fork(f"{DAEMON}time.sleep(60)")
     daemon, parent = int(await scene.line()), parent_of(scene)
     os.kill(keeper_of(scene), signal.SIGSTOP)
@@ -381,9 +381,9 @@ async def test_a_keeper_that_is_stopped_is_ended_at_once_when_it_is_closed(scene
 
 
 async def test_a_keeper_that_answers_is_left_alone(scene: Scene) -> None:
-    scene.zygote = Zygote(Path(sys.executable), scene.environ, beat=0.001)
+    scene.zygote = Zygote(Path(sys.executable), scene.environ, beat=0.3)
     child = await scene.fork("while not os.path.exists('go'): time.sleep(0.005)")
-    await asyncio.sleep(0.3)
+    await asyncio.sleep(2)
     (scene.model / "go").touch()
     assert await ended(child) == Exit(0)
 
