@@ -186,7 +186,8 @@ class GrpcStream:
         """Return the only message that the handler wants, as ``read`` does. Others are not kept."""
         message = await self.read()
         self._takes_more = False
-        self._forget_messages()
+        if self._partial or self._messages or self._gathered is not None:
+            self._forget_messages()
         self._has_only = True
         self._buffer.put_in_hand(True)
         return message
@@ -444,7 +445,8 @@ class GrpcStream:
     def release(self) -> None:
         """Forget what the call has not read: it is over."""
         self._takes_more = False
-        self._forget_messages()
+        if self._waiting_bytes or self._partial or self._gathered is not None or self._messages:
+            self._forget_messages()
         self._buffer.end()
         self._acknowledge()
 
