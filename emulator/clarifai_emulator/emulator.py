@@ -35,12 +35,13 @@ from clarifai_emulator.backends.process.parent import Parent
 from clarifai_emulator.background_work import PartFailure, PartFailures
 from clarifai_emulator.catalogue import Catalogue, local_instance_type
 from clarifai_emulator.clock import Clock, PausableClock, SystemClock
-from clarifai_emulator.config import EmulatorConfig
+from clarifai_emulator.config import ANY_TOKEN, EmulatorConfig
 from clarifai_emulator.deploy.first_compute import FirstCompute
 from clarifai_emulator.dispatch.dispatcher import Dispatcher, is_replica_token
 from clarifai_emulator.events import EventBus
 from clarifai_emulator.faults import Faults
 from clarifai_emulator.logbook import LogBook
+from clarifai_emulator.machine import peer_users
 from clarifai_emulator.machine.accelerators import Discovery
 from clarifai_emulator.machine.inventory import take_inventory
 from clarifai_emulator.machine.machine import Machine, measure_machine
@@ -104,6 +105,7 @@ class Emulator:
         machine = measure_machine().having(self.discovery)
         self.catalogue = Catalogue(_instance_type_of(machine))
         self.accounts = accounts_of(self.config)
+        self._run_token = self.config.run_token or f"{ANY_TOKEN}-{secrets.token_hex(16)}"
         self.faults = Faults(events=self.events, user_id=self.config.user_id)
         self._written = WrittenFiles(self._note_written)
         self.failures = PartFailures(self._note_failure)
@@ -226,7 +228,20 @@ class Emulator:
             is_replica=is_replica_token,
             find_key=IssuedKeys(self.store).find,
             now=self.clock.now,
+            run_token=self._run_token,
         )
+
+    @property
+    def pat(self) -> str:
+        """Return a token for its own user's clients: one that the user named if there are any, an unlimited one
+        before others; where any is taken, one that is good for everything."""
+        callers, user = self.accounts.callers, self.config.user_id
+
+        def rank(token: str) -> tuple[bool, bool, bool]:
+            caller = callers[token]
+            return caller.user_id != user, caller.scopes is not None, caller.expires_at is not None
+
+        return min(callers, key=rank, default=ANY_TOKEN if peer_users.is_told() else self._run_token)
 
     def _api(self, steps: Sequence[Step]) -> PlatformApi:
         return PlatformApi(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import textwrap
+import subprocess
+import sys
 import threading
 import urllib.request
 from collections.abc import Generator, Iterator
@@ -28,61 +29,16 @@ from flow.driver import (
     wait_for,
     write_model,
 )
+from flow.test_cli import Shell
+from models_with_servers import MODEL, REFUSED_CALL, SERVER
 
 pytestmark = pytest.mark.of_processes("a container has a network of its own")
-
-# As those of vLLM and Ollama do: a program of its own, at a port that is written down.
-MODEL = """
-import os, sys, time, urllib.request
-from clarifai.runners.models.model_class import ModelClass
-from clarifai.runners.utils.model_utils import execute_shell_command
-
-NAME = {name!r}
-
-class Served(ModelClass):
-    def load_model(self):
-        server = os.path.join(os.path.dirname(__file__), "server.py")
-        self.server = execute_shell_command(f"{{sys.executable}} {{server}} {{NAME}} {port}")
-        self.wait_for_server()
-
-    def wait_for_server(self):  # as the SDK's helper does, which looks every five seconds
-        while True:
-            try:
-                return urllib.request.urlopen("http://127.0.0.1:{port}/").close()
-            except OSError:
-                time.sleep(0.05)
-
-    @ModelClass.method
-    def predict(self, prompt: str) -> str:
-        return urllib.request.urlopen("http://{host}:{port}/").read().decode()
-
-    @ModelClass.method
-    def other(self, port: int) -> str:
-        return urllib.request.urlopen(f"http://127.0.0.1:{{port}}/").read().decode()
-"""
-SERVER = """
-import http.server, os, socket, sys
-
-class Handler(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):
-        self.send_response(200)
-        self.end_headers()
-        self.wfile.write(f"{sys.argv[1]} {os.getppid()}".encode())
-
-    def log_message(self, *args):
-        pass
-
-class Server(http.server.ThreadingHTTPServer):
-    address_family = socket.AF_INET6 if os.environ.get("SERVE_6") else socket.AF_INET
-
-Server((os.environ.get("SERVE_AT", "127.0.0.1"), int(sys.argv[2])), Handler).serve_forever()
-"""
 
 
 def model_with_server(folder: Path, name: str, port: int, host: str = "127.0.0.1") -> Path:
     """Write a model that answers with its name and process, by way of its server."""
     directory = write_model(folder, name, MODEL.format(name=name, port=port, host=host))
-    (directory / "1" / "server.py").write_text(textwrap.dedent(SERVER))
+    (directory / "1" / "server.py").write_text(SERVER)
     return directory
 
 
@@ -330,3 +286,26 @@ def someones_server() -> Generator[int]:
         threading.Thread(target=server.serve_forever).start()
         yield server.server_address[1]
         server.shutdown()
+
+
+@pytest.fixture
+def refusing(tmp_path: Path) -> Iterator[Shell]:
+    """Run an emulator where the system refuses what a loopback of its own takes."""
+    shell = Shell(tmp_path / "home")
+    run = "from clarifai_emulator.__main__ import main; main()"
+    command = [sys.executable, "-c", REFUSED_CALL + run, "up", "--port", "0", "--detach"]
+    subprocess.run(command, env=shell.environ, check=True, capture_output=True)
+    yield shell
+    shell.ok("down")
+
+
+def test_where_the_system_refuses_loopbacks_ports_are_watched_and_status_says_why(
+    refusing: Shell, tmp_path: Path, port: int
+) -> None:
+    refusing.ok("deploy", model_with_server(tmp_path, "llama", port))
+    second = refusing.run("deploy", model_with_server(tmp_path, "qwen", port))
+    assert second.returncode == 1
+    said = " ".join(second.stderr.split())
+    assert f"port {port} of this machine, which the model connects to, belongs to replica" in said
+    because = "the sockets of a replica cannot be reached (pidfd_getfd: Operation not permitted)"
+    assert f"; its ports are watched: {because})" in " ".join(refusing.ok("status").split())

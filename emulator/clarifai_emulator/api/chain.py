@@ -29,6 +29,7 @@ from clarifai_emulator.api.steps import (
     Scopes,
     Who,
 )
+from clarifai_emulator.api.transport.peer import Peer
 from clarifai_emulator.clock import Clock
 from clarifai_emulator.errors import CallerError, TransportError
 from clarifai_emulator.events import EventBus
@@ -83,7 +84,7 @@ class RequestChain:
         rpc: Rpc,
         metadata: Mapping[str, str],
         *,
-        peer: str,
+        peer: Peer,
         seconds_left: float | None = None,
         is_heard: bool = True,
         caller: Caller = NOBODY,
@@ -94,17 +95,17 @@ class RequestChain:
         call.caller = caller
         return call
 
-    def caller(self, rpc: Rpc, metadata: Mapping[str, str]) -> Caller | None:
+    def caller(self, rpc: Rpc, metadata: Mapping[str, str], peer: Peer) -> Caller | None:
         """Return who asks; None where the credential of a request is no good. Its body need not be read then, as
         ``unary`` refuses it before its handler sees it."""
         try:
-            return NOBODY if rpc.auth is Auth.NONE else self._authenticator.authenticate(metadata)
+            return NOBODY if rpc.auth is Auth.NONE else self._authenticator.authenticate(metadata, peer)
         except CallerError:
             return None
 
-    def knows(self, rpc: Rpc, metadata: Mapping[str, str]) -> bool:
+    def knows(self, rpc: Rpc, metadata: Mapping[str, str], peer: Peer) -> bool:
         """Tell whether the credential of a request is good."""
-        return self.caller(rpc, metadata) is not None
+        return self.caller(rpc, metadata, peer) is not None
 
     @property
     def has_interceptors(self) -> bool:

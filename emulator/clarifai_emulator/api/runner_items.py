@@ -15,6 +15,7 @@ from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 from clarifai_emulator.api.rpc import rpc_table
 from clarifai_emulator.api.transport.grpc_stream import GrpcStream
 from clarifai_emulator.api.transport.http2 import Serve
+from clarifai_emulator.api.transport.peer import Peer
 from clarifai_emulator.background_work import begin
 from clarifai_emulator.dispatch.dispatcher import Dispatcher, runner_lost
 from clarifai_emulator.dispatch.lane import Replica, RunnerLink, Slot
@@ -45,13 +46,14 @@ class Admission:
     replica_id: str = ""
 
 
-Admit = Callable[[Mapping[str, str], Any], Admission | int]
-Refusal = Callable[[Mapping[str, str]], int]
+Admit = Callable[[Mapping[str, str], Any, Peer], Admission | int]
+Refusal = Callable[[Mapping[str, str], Peer], int]
 
 
 class RunnerItems:
-    """Serves the streams of every runner that ``admit(metadata, first message)`` lets in. ``refusal(metadata)`` is
-    the status of a credential that is no good, of which no message is taken; 0 of any other."""
+    """Serves the streams of every runner that ``admit(metadata, first message, peer)`` lets in.
+    ``refusal(metadata, peer)`` is the status of a credential that is no good, of which no message is taken; 0 of
+    any other."""
 
     def __init__(self, dispatcher: Dispatcher, admit: Admit, refusal: Refusal) -> None:
         self._dispatcher = dispatcher
@@ -74,14 +76,14 @@ class RunnerItems:
 
     async def _process(self, stream: GrpcStream) -> None:
         """Serve one stream, from its first message to its end."""
-        refused = self._refusal(stream.metadata)
+        refused = self._refusal(stream.metadata, stream.peer)
         if refused:
             await stream.write(_status(refused))
             return
         first = await _read(stream)
         if first is None:
             return
-        admission = self._admit(stream.metadata, first)
+        admission = self._admit(stream.metadata, first, stream.peer)
         if not isinstance(admission, Admission):
             await stream.write(_status(admission))
             return

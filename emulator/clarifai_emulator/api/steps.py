@@ -188,7 +188,7 @@ class Who(Step):
 
     def enter(self, call: ApiCall) -> None:
         if call.caller is NOBODY and call.rpc.auth is not Auth.NONE:
-            call.caller = self._authenticator.authenticate(call.metadata)
+            call.caller = self._authenticator.authenticate(call.metadata, call.peer)
 
 
 class Scopes(Step):

@@ -33,7 +33,6 @@ from clarifai_emulator.cli.output import Failure
 from clarifai_emulator.cli.stop_limit import StopLimit
 from clarifai_emulator.config import EmulatorConfig, default_run_dir
 from clarifai_emulator.control.running import (
-    ANY_TOKEN,
     Running,
     remove_state,
     running_emulators,
@@ -285,22 +284,11 @@ def running_of(emulator: Emulator, control: Control) -> Running:
         user_id=emulator.config.user_id,
         port=emulator.port,
         started=time.time(),
-        pat=_own_token(emulator),
+        pat=emulator.pat,
         run=emulator.run_id,
     )
     control.introduce({name: value for name, value in asdict(running).items() if name != "token"})
     return running
-
-
-def _own_token(emulator: Emulator) -> str:
-    """Choose a token for the commands: the emulator's user's before others, an unlimited one before others."""
-    callers, user = emulator.accounts.callers, emulator.config.user_id
-
-    def rank(token: str) -> tuple[bool, bool, bool]:
-        caller = callers[token]
-        return caller.user_id != user, caller.scopes is not None, caller.expires_at is not None
-
-    return min(callers, key=rank, default=ANY_TOKEN)
 
 
 def publish(folder: Path, running: Running) -> Path:

@@ -80,6 +80,11 @@ class EmulatorThread(Door):
         return self._running.url
 
     @property
+    def pat(self) -> str:
+        """Return a token for ``CLARIFAI_PAT``."""
+        return self._running.pat
+
+    @property
     def user_id(self) -> str:
         """Return the user whose account ``deploy`` and the topology use."""
         return self.config.user_id

@@ -11,8 +11,10 @@ from typing import Any
 
 import pytest
 
+from clarifai_emulator.cli.doctor_checks import check_network
 from clarifai_emulator.inside import own_loopback_main
 from flow.driver import free_port
+from models_with_servers import REFUSED_CALL
 
 # Forks a process for each argument, which runs it as a program; prints what the keeper was told of them.
 KEEPER = """
@@ -185,16 +187,6 @@ if os.getuid() == 0:
     ctypes.CDLL(None).prctl(4, 1, 0, 0, 0)  # PR_SET_DUMPABLE, as a process is that was started by this user
 """
 
-# As the default profile of Docker refuses it: pidfd_getfd (438) fails with EPERM.
-REFUSED_CALL = """
-import ctypes, struct
-lines = [(0x20, 0, 0, 0), (0x15, 0, 1, 438), (0x06, 0, 0, 0x00050001), (0x06, 0, 0, 0x7FFF0000)]
-code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *line) for line in lines))
-table = ctypes.create_string_buffer(struct.pack("HxxxxxxQ", len(lines), ctypes.addressof(code)))
-ctypes.CDLL(None).prctl(38, 1, 0, 0, 0)
-assert ctypes.CDLL(None).prctl(22, 2, table, 0, 0) == 0
-"""
-
 
 def test_where_the_system_refuses_it_the_reason_is_told_and_ports_are_the_machines() -> None:
     port = free_port()
@@ -205,3 +197,23 @@ def test_where_the_system_refuses_it_the_reason_is_told_and_ports_are_the_machin
     because = "the sockets of a replica cannot be reached (pidfd_getfd: Operation not permitted)"
     assert kept.printed == [["127.0.0.1", because]]
     assert kept.told == [{"event": "network", "id": 0, "kind": "watched", "address": "", "because": because}]
+
+
+def test_doctor_says_whether_it_can_be_had_and_else_why(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    found = check_network()
+    assert (found.level, found.found) == (
+        "ok",
+        "each replica has a loopback of its own: a model's server may have any port",
+    )
+    refusing = tmp_path / "refusing.py"
+    refusing.write_text(REFUSED_CALL + f"exec(open({own_loopback_main.__file__!r}).read())")
+    monkeypatch.setattr(own_loopback_main, "__file__", str(refusing))
+    found = check_network()
+    assert (found.level, found.found) == (
+        "warn",
+        "replicas share this machine's ports: the sockets of a replica cannot be reached (pidfd_getfd: Operation "
+        "not permitted)",
+    )
+    assert found.advice == (
+        "Two models with a server at one port cannot run at once (docs/backends.md); in containers they can."
+    )

@@ -57,7 +57,7 @@ class ApiHandlers:
         parse = _reader(rpc)
 
         async def serve(stream: GrpcStream) -> None:
-            caller = self._chain.caller(rpc, stream.metadata)
+            caller = self._chain.caller(rpc, stream.metadata, stream.peer)
             if caller is None and not self._chain.has_interceptors:
                 call = self._begin(rpc, stream, is_heard=False)
                 response = await self._chain.unary(call, _never, None)

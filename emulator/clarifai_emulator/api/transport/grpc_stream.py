@@ -20,6 +20,7 @@ from urllib.parse import quote
 
 from clarifai_emulator.api.transport.http2_fields import Fields
 from clarifai_emulator.api.transport.packed_message import unpacked
+from clarifai_emulator.api.transport.peer import Peer
 from clarifai_emulator.api.transport.request_buffers import ConnectionBuffers, Pieces
 from clarifai_emulator.errors import TransportError
 from clarifai_emulator.messages.header_text import sendable
@@ -135,7 +136,7 @@ class GrpcStream:
         stream_id: int,
         headers: Mapping[str, str],
         *,
-        peer: str,
+        peer: Peer,
         max_bytes: int,
         buffers: ConnectionBuffers,
         more: int = 0,

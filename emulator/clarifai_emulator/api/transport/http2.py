@@ -21,6 +21,7 @@ from typing import Any, Protocol, cast
 from clarifai_emulator.api.transport.grpc_stream import GrpcStream, Headers
 from clarifai_emulator.api.transport.http2_frames import ConnectionFault, ErrorCode
 from clarifai_emulator.api.transport.http2_session import MOST_STREAMS, Session
+from clarifai_emulator.api.transport.peer import NO_PEER, Peer
 from clarifai_emulator.api.transport.request_buffers import Buffers, ConnectionBuffers
 from clarifai_emulator.background_work import begin
 from clarifai_emulator.errors import TransportError
@@ -84,7 +85,7 @@ class RequestStream(ServedStream, Protocol):
 
 # Makes what serves a request that is no call of gRPC: of its connection, its stream's id, its headers, its peer,
 # and what counts its bytes.
-TakeRequest = Callable[["Connection", int, Mapping[str, str], str, ConnectionBuffers], RequestStream]
+TakeRequest = Callable[["Connection", int, Mapping[str, str], Peer, ConnectionBuffers], RequestStream]
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +121,7 @@ class Connection(asyncio.Protocol):
         self._session = Session(self)
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
-        self._peer = ""
+        self._peer = NO_PEER
         self._calls: dict[int, _Call] = {}
         self._leaving: set[asyncio.Task[None]] = set()  # cancelled, and not over yet
         self._flushing = False
@@ -141,7 +142,7 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # A cast, not a check: transports of other event loops (uvloop) do not inherit from asyncio's.
         self._transport = cast(asyncio.Transport, transport)
-        self._peer = _peer(transport.get_extra_info("peername"))
+        self._peer = Peer.of(transport)
         _notice_if_it_vanishes(transport.get_extra_info("socket"))
         self._connections.add(self)
         self.flush()
@@ -510,11 +511,3 @@ def _notice_if_it_vanishes(sock: Any) -> None:
     ):
         if hasattr(socket, name):  # not every system has all of them
             sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
-
-
-def _peer(name: Any) -> str:
-    """Write an address as gRPC does."""
-    if not isinstance(name, tuple):
-        return "unix:"
-    host, port = cast(tuple[str, int], name[:2])
-    return f"ipv6:[{host}]:{port}" if ":" in host else f"ipv4:{host}:{port}"

@@ -15,9 +15,11 @@ HEAD = struct.Struct(">HBBBI")
 NUMBER = struct.Struct(">I")
 SETTING = struct.Struct(">HI")
 
-# How much is dealt with in one turn of the event loop: a frame counts one, one that begins a request as many.
+# How much is dealt with in one turn of the event loop: a frame counts one, one that begins a request as many, and
+# one more for so many bytes of its fields.
 _MOST_IN_A_TURN = 128
 _REQUEST = 16
+_BYTES_OF_FIELDS = 128
 
 # The largest frame that is taken, once a client knows the settings. Data is passed on as it comes; of other frames,
 # which have to be whole, none needs to be as large.
@@ -27,6 +29,7 @@ _MOST_CONTROL = 65 * 1024
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 
 DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS, PUSH_PROMISE, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = range(10)
+_OF_FIELDS = frozenset((HEADERS, CONTINUATION))
 END_STREAM, ACK, END_HEADERS, PADDED, HAS_PRIORITY = 0x1, 0x1, 0x4, 0x8, 0x20
 TABLE_SIZE, ENABLE_PUSH, MAX_STREAMS, INITIAL_WINDOW, MAX_FRAME, MAX_FIELDS = range(1, 7)
 
@@ -117,8 +120,10 @@ class FrameReader(ABC):
             kind, after = data[at + 3], self._read_frame(data, at)
             if not after:
                 break
+            left -= 1 if kind not in _OF_FIELDS else 1 + (after - at) // _BYTES_OF_FIELDS
+            if kind == HEADERS:
+                left -= _REQUEST
             at = after
-            left -= _REQUEST if kind == HEADERS else 1
         else:
             self._needed = 9
         if at < end:

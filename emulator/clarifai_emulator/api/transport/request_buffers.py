@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable
 
 # What a request costs that has said nothing yet: its tasks, its tables.
 _OF_A_REQUEST = 8 * 1024
+# What a request has held that is large.
+_LARGE = 1024 * 1024
 # Pieces that are smaller are put together: each costs as much for itself.
 _SMALL = 4 * 1024
 _PUT_TOGETHER = 64 * 1024
@@ -25,9 +27,10 @@ GiveUp = Callable[[str], None]
 
 class Buffers:
     """Counts the bytes of all connections. ``most``: how many they may hold together; ``most_of_connection``: how
-    many each of them."""
+    many each of them. ``freed`` is told how many bytes a large request has held, when it has ended."""
 
-    def __init__(self, most: int, most_of_connection: int) -> None:
+    def __init__(self, most: int, most_of_connection: int, freed: Callable[[int], None] | None = None) -> None:
+        self.freed = freed
         self.most = most
         self.most_of_connection = most_of_connection
         self.size = 0
@@ -140,6 +143,8 @@ class RequestBuffer:
             connection.size -= self.size
             connection.all.size -= self.size
             connection.requests.discard(self)
+            if self.size > _LARGE and connection.all.freed is not None:
+                connection.all.freed(self.size)
 
     def refuse(self, reason: str) -> None:
         """Give the request up."""
