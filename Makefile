@@ -13,7 +13,7 @@ unexport PYTHONUNBUFFERED
 # A module's tests stay together, so that what they share is made once.
 WORKERS ?= --numprocesses auto --dist loadfile
 
-.PHONY: help setup demo test test-all check format bench reliability interruptions docs conformance-answers mutations fuzz build clean
+.PHONY: help setup demo test test-all check format bench reliability interruptions docs conformance-answers mutations fuzz attacks build clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -53,12 +53,16 @@ format: $(READY) ## format the code
 bench: $(READY) ## measure, side by side with the SDK's own server; writes benchmarks/results.json
 	@$(BIN)/python -m benchmarks $(ARGS)
 
-reliability: $(READY) ## every fault, with 1,000 cycles of deploy and undeploy, and the figures of docs/reliability.md
+reliability: $(READY) ## every fault and attack, with 1,000 cycles of deploy, and the figures of docs/reliability.md
 	@CLARIFAI_TEST_CYCLES=1000 $(BIN)/python -m pytest -s -q tests/flow/test_broken_models.py tests/flow/test_restart.py \
 	  tests/flow/test_slow_clients.py tests/flow/test_load.py tests/flow/test_left_behind.py \
 	  tests/flow/test_cycles.py tests/flow/test_reload.py $(ARGS)
 	@for run in $$(seq 20); do echo "client project, four workers, run $$run of 20"; \
 	  $(BIN)/python -m pytest -q -n 4 -p no:cacheprovider --random-order fixtures/clients/greeter || exit 1; done
+	@PYTHONPATH=tests $(BIN)/python -m attack
+
+attacks: $(READY) ## attack an emulator in every way of the table, beside a server of grpcio; ARGS="--only http2 --short"
+	@PYTHONPATH=tests $(BIN)/python -m attack $(ARGS)
 
 interruptions: $(READY) ## interrupt every long command 100 times, under load, and look what it left
 	@$(BIN)/python -m benchmarks.interruptions $(ARGS)

@@ -33,6 +33,7 @@ SCRIPTS = (
     "contract",
     "protocols",
     "floods",
+    "model_servers",
     "reload",
     "upload",
     "plugin",

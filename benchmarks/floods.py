@@ -77,7 +77,7 @@ def _good_calls(port: int, seconds: float) -> list[float]:
 def _attacker(name: str, port: int) -> Generator[None]:
     """Let an attacker flood the port while the block runs."""
     context = multiprocessing.get_context("fork")
-    attacking = context.Process(target=_attack, args=(name, port), daemon=True)
+    attacking = context.Process(target=attack, args=(name, port), daemon=True)
     attacking.start()
     try:
         time.sleep(0.2)
@@ -88,7 +88,8 @@ def _attacker(name: str, port: int) -> Generator[None]:
         time.sleep(0.3)  # what it has left is dealt with
 
 
-def _attack(name: str, port: int) -> None:
+def attack(name: str, port: int) -> None:
+    """Flood a port for ever, and connect again at once when it is shut out."""
     while True:
         with suppress(OSError), socket.create_connection(("127.0.0.1", port)) as connection:
             threading.Thread(target=_read_all, args=(connection,), daemon=True).start()

@@ -19,7 +19,9 @@ LIGHT = "clarifai_emulator_check"
 PROGRAM = {f"{PACKAGE}.cli.main": f"{PACKAGE}.cli.light_main"}
 ROOTS = (f"{PACKAGE}.__main__", *PROGRAM)
 # What runs a model's requests and reloads: the parent of models, which is also who reads signatures, names them.
-NEVER_RUN = tuple(f"{SCRIPTS}.{name}" for name in ("lean_main", "item_steps_main", "reload_main"))
+NEVER_RUN = tuple(
+    f"{SCRIPTS}.{name}" for name in ("lean_main", "item_steps_main", "reload_main", "own_loopback_main")
+)
 # What modules read beside themselves.
 DATA = ("contracts/rules/examples", "contracts/stubs/sdk_outline", "contracts/stubs/sdk_versions.json")
 

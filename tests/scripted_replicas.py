@@ -11,6 +11,7 @@ from typing import Any
 from clarifai_grpc.grpc.api.resources_pb2 import Deployment
 
 from clarifai_emulator.backends.backend import Exit, ReplicaSpec
+from clarifai_emulator.backends.replica_network import ReplicaNetwork
 from clarifai_emulator.config import EmulatorConfig
 from clarifai_emulator.dispatch.lane import Lane, LaneKey, Replica, Slot
 from clarifai_emulator.dispatch.work import UNARY_UNARY, Work
@@ -43,6 +44,7 @@ class ScriptedProcess:
         self.connection = None
         self.reloads = None
         self.debugger = None
+        self.network: ReplicaNetwork | None = None
         self.obeys = True
         self.signals: list[str] = []
         self.exited: asyncio.Future[Exit] = asyncio.get_running_loop().create_future()

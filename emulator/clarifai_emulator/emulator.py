@@ -32,14 +32,16 @@ from clarifai_emulator.backends.backend import Surroundings
 from clarifai_emulator.backends.debugging.prompt_holds import while_held
 from clarifai_emulator.backends.made import Backends
 from clarifai_emulator.backends.process.parent import Parent
+from clarifai_emulator.background_work import PartFailure, PartFailures
 from clarifai_emulator.catalogue import Catalogue, local_instance_type
 from clarifai_emulator.clock import Clock, PausableClock, SystemClock
-from clarifai_emulator.config import EmulatorConfig
+from clarifai_emulator.config import ANY_TOKEN, EmulatorConfig
 from clarifai_emulator.deploy.first_compute import FirstCompute
 from clarifai_emulator.dispatch.dispatcher import Dispatcher, is_replica_token
 from clarifai_emulator.events import EventBus
 from clarifai_emulator.faults import Faults
 from clarifai_emulator.logbook import LogBook
+from clarifai_emulator.machine import peer_users
 from clarifai_emulator.machine.accelerators import Discovery
 from clarifai_emulator.machine.inventory import take_inventory
 from clarifai_emulator.machine.machine import Machine, measure_machine
@@ -103,8 +105,10 @@ class Emulator:
         machine = measure_machine().having(self.discovery)
         self.catalogue = Catalogue(_instance_type_of(machine))
         self.accounts = accounts_of(self.config)
+        self._run_token = self.config.run_token or f"{ANY_TOKEN}-{secrets.token_hex(16)}"
         self.faults = Faults(events=self.events, user_id=self.config.user_id)
         self._written = WrittenFiles(self._note_written)
+        self.failures = PartFailures(self._note_failure)
         self._hosted: set[ModelKey] = set()
         self.backends = Backends(self._surroundings(machine, parent))
         self.nodepools = self._nodepools()
@@ -171,6 +175,7 @@ class Emulator:
                 written=self._written,
                 hosted=self._hosted,
                 hold=self.clock.held,
+                on_failure=self.failures.note,
             )
         )
 
@@ -223,7 +228,20 @@ class Emulator:
             is_replica=is_replica_token,
             find_key=IssuedKeys(self.store).find,
             now=self.clock.now,
+            run_token=self._run_token,
         )
+
+    @property
+    def pat(self) -> str:
+        """Return a token for its own user's clients: one that the user named if there are any, an unlimited one
+        before others; where any is taken, one that is good for everything."""
+        callers, user = self.accounts.callers, self.config.user_id
+
+        def rank(token: str) -> tuple[bool, bool, bool]:
+            caller = callers[token]
+            return caller.user_id != user, caller.scopes is not None, caller.expires_at is not None
+
+        return min(callers, key=rank, default=ANY_TOKEN if peer_users.is_told() else self._run_token)
 
     def _api(self, steps: Sequence[Step]) -> PlatformApi:
         return PlatformApi(
@@ -328,6 +346,7 @@ class Emulator:
             if warning:
                 log.warning("%s", warning)
         self._holding.enter_context(while_held(self.clock.held))
+        self.failures.watch(asyncio.get_running_loop())
         try:
             restored = self._restore()
             await asyncio.to_thread(self._uploaded.sweep, list(self.store.keys(Kind.MODEL_VERSION)))
@@ -367,6 +386,7 @@ class Emulator:
         self.sent.close()
         if self._state is not None:
             self._state.close()
+        self.failures.stop()
 
     def commit(self) -> None:
         """Write what has changed to the state directory, if one was given. Raises ``CallerError``
@@ -428,6 +448,9 @@ class Emulator:
     def _note_written(self, directory: Path, files: Sequence[str]) -> None:
         said = are_the_models_own(files)
         self.events.emit("dev.ignored", directory=str(directory), files=list(files), message=f"{said}.")
+
+    def _note_failure(self, failure: PartFailure) -> None:
+        self.events.emit("emulator.failed", part=failure.part, reason=failure.reason)
 
     def _restore(self) -> bool:
         """Put what the state directory holds into the store; return whether that is anything. Raises

@@ -6,6 +6,7 @@ that are warm, events) is forgotten with everything only.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -21,6 +22,10 @@ from clarifai_emulator.store import Store
 
 if TYPE_CHECKING:
     from clarifai_emulator.deploy_half import Deploying
+
+
+# So many resources are given back to the system in one turn of the event loop.
+_AT_ONCE = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +100,20 @@ class Resetter:
         on."""
         owns = scope.owns
         if owns is None:
-            await self.nodepools.reset(keep_warm=scope.keep_warm, forget=self.store.reset)
+            await self.nodepools.reset(keep_warm=scope.keep_warm, forget=self._empty_store)
         else:
             await self.nodepools.release(owns, forget=lambda: self.store.forget(owns))
+
+    def _empty_store(self) -> None:
+        """Empty the store; what it held goes in turns of the event loop of its own, between those of requests."""
+        leavings = self.store.reset()
+
+        def go_on() -> None:
+            if leavings.drop(_AT_ONCE):
+                loop.call_soon(go_on)
+
+        loop = asyncio.get_running_loop()
+        loop.call_soon(go_on)
 
     async def _forget_hosted(self, scope: Scope) -> None:
         """Take no model for one that Clarifai hosts any more."""

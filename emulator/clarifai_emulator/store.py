@@ -72,6 +72,25 @@ class _ByKind(dict[Kind, Table]):
         raise KeyError(f"no row of the table of resources describes the kind {kind!r}")
 
 
+class Leavings:
+    """Holds what a store held before its reset, until it is given back to the system, some at a time: to give back
+    a thousand messages at once takes longer than all else that a reset does."""
+
+    def __init__(self, tables: list[dict[Any, Any]]) -> None:
+        self._tables = tables
+
+    def drop(self, most: int) -> bool:
+        """Give back at most so many entries; return whether there are more."""
+        while self._tables and most > 0:
+            table = self._tables[-1]
+            while table and most > 0:
+                table.popitem()
+                most -= 1
+            if not table:
+                self._tables.pop()
+        return bool(self._tables)
+
+
 class Store:
     """Holds all resources of one emulator. Used from the emulator's event loop only."""
 
@@ -168,13 +187,15 @@ class Store:
         """Count the resources below ``prefix``."""
         return len(self._below[kind].get(prefix, ()))
 
-    def reset(self) -> None:
-        """Forget every resource; indexes and watchers stay."""
-        for tables in (self._items, self._below):
-            for table in tables.values():
-                table.clear()
-        for index in self._indexed.values():
-            index.clear()
+    def reset(self) -> Leavings:
+        """Forget every resource; indexes and watchers stay. Returns what was held."""
+        held = (self._items, self._below, self._indexed)
+        kinds = self.kinds
+        self._items, self._below = _ByKind[dict[Key, Any]](), _ByKind[dict[Key, dict[Key, None]]]()
+        self._indexed = {kind: defaultdict(dict) for kind in self._index_of}
+        for kind in kinds:
+            self.add_kind(kind)
+        return Leavings([table for tables in held for table in tables.values() if table])
 
     def forget(self, is_whose: Callable[[str], bool]) -> None:
         """Delete every resource of these users."""

@@ -30,7 +30,7 @@ from pytest_clarifai_emulator.contract_findings import CallFinding, findings_of
 from pytest_clarifai_emulator.gpu import simulated
 from pytest_clarifai_emulator.sdk_clock import IDLE, Outlook
 from pytest_clarifai_emulator.settings import Settings
-from pytest_clarifai_emulator.test_environment import USER_ID, token_of
+from pytest_clarifai_emulator.test_environment import PAT, USER_ID, token_of
 from pytest_clarifai_emulator.up_settings import config_of
 from pytest_clarifai_emulator.waiting import outlook
 
@@ -273,6 +273,8 @@ def serving(
         topology=() if shared else settings.topology,
         contract="off" if settings.contract == "off" else "record",
         environ=environ,
+        run_token=PAT,
+        refuse_platform=not settings.allow_real,
         **config_of(settings.up),
     )
     discovery = simulated(settings.gpus) if settings.gpus is not None else None

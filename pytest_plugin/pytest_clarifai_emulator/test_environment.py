@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import random
+import secrets
 import socket
 import sys
 import threading
@@ -25,7 +26,10 @@ from pytest_clarifai_emulator.sdk_calls import CLIENT_MODULE, CallWatch
 from pytest_clarifai_emulator.sdk_clock import SDK_MODULES, SdkClock
 from pytest_clarifai_emulator.temp_homes import make_home, remove_home
 
-PAT = "local-emulator-token"
+# Where the emulator cannot tell whose a connection is, nobody can guess the token; workers are told it.
+_SHOWN, _TOKEN = "local-emulator-token", "CLARIFAI_EMULATOR_PYTEST_TOKEN"
+_CHOSEN = {} if sys.platform.startswith("linux") else {_TOKEN: f"{_SHOWN}-{secrets.token_hex(16)}"}
+PAT = os.environ.setdefault(_TOKEN, _CHOSEN[_TOKEN]) if _CHOSEN else _SHOWN
 USER_ID = "me"
 _MARK = "CLARIFAI_EMULATOR_PYTEST"  # tells the processes of this run (xdist's workers) that the address is theirs
 _EMULATOR_THREAD = "clarifai-emulator"  # see clarifai_emulator.control.thread, which is not imported for a name

@@ -152,6 +152,37 @@ def test_a_dockerfile_of_the_model_is_used_as_it_is_with_build_arguments(
         assert not any("unchanged: version" in line for line in deploy(emulator, directory))
 
 
+def history(docker: DockerClient, lines: list[str]) -> str:
+    """Return all that an engine tells about the image that was built: its history, and how it is run."""
+    (tag,) = [line.split()[1] for line in lines if line.endswith(" is ready")]
+    return str(docker.api.history(tag)) + str(docker.api.inspect_image(tag))
+
+
+def test_a_credential_among_the_build_arguments_is_not_in_the_image_or_its_history(
+    docker: DockerClient, tmp_path: Path, engine: object
+) -> None:
+    settings = replace(SETTINGS, build_args={"NPM_TOKEN": "planted-token", "GREETING": "hello"})
+    config = EmulatorConfig(port=0, backend="docker", docker=settings, stop_seconds=0.5)
+    with EmulatorThread(config) as emulator:
+        lines = deploy(emulator, write_looks(tmp_path, "generated", f"# {tmp_path}\n"))
+        assert "COPY --from=packages /venv /venv" in "\n".join(lines)
+        assert "planted-token" not in history(docker, lines) + "\n".join(lines)
+
+        own = write_looks(tmp_path, "own")
+        text = own_dockerfile(docker)
+        (own / "Dockerfile").write_text(text.replace("USER root", "USER root\nARG NPM_TOKEN"))
+        with pytest.raises(ModelError, match="The history of the image would have the value of NPM_TOKEN"):
+            emulator.deploy(own)
+        base = text.splitlines()[0]
+        made = "RUN test ${#NPM_TOKEN} = 13 && echo ok > /made"
+        stage = f"{base} AS packages\nUSER root\nARG NPM_TOKEN\n{made}\n"
+        (own / "Dockerfile").write_text(
+            stage + text.replace("USER root", "USER root\nCOPY --from=packages /made /made")
+        )
+        lines = deploy(emulator, own)
+        assert "planted-token" not in history(docker, lines) + "\n".join(lines)
+
+
 def test_buildkit_builds_what_needs_it_and_fails_with_step_and_lines(
     emulator: EmulatorThread, client: Client, docker: DockerClient, tmp_path: Path
 ) -> None:

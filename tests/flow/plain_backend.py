@@ -19,7 +19,7 @@ from clarifai_emulator.models.version_source import ModelSource
 
 
 class PlainReplica:
-    connection = reloads = debugger = None
+    connection = reloads = debugger = network = None
 
     def __init__(self, process: Process, on_line: Callable[[str], None]) -> None:
         self.pid, self._process, self.kill = process.pid, process, process._transport.close  # pyright: ignore

@@ -84,7 +84,14 @@ def _fuzzed(name: str, minutes: float, packages: Path) -> Fuzzed:
     print(f"fuzzing {name} for {minutes:g} min ...", file=sys.stderr, flush=True)
     before = set(failed.iterdir())
     limits = [f"-max_total_time={round(minutes * 60)}", f"-max_len={_LONGEST}", f"-timeout={_SECONDS_EACH}"]
-    places = [f"-rss_limit_mb={_MEBIBYTES}", f"-artifact_prefix={failed}/", "-print_final_stats=1"]
+    dictionary = folder / "words"
+    dictionary.write_text("".join(f'"{_escaped(word)}"\n' for word in reader(name).words()))
+    places = [
+        f"-dict={dictionary}",
+        f"-rss_limit_mb={_MEBIBYTES}",
+        f"-artifact_prefix={failed}/",
+        "-print_final_stats=1",
+    ]
     log = folder / "log"
     with log.open("w") as out:
         subprocess.run(
@@ -102,6 +109,14 @@ def _fuzzed(name: str, minutes: float, packages: Path) -> Fuzzed:
         name, _last(said, r"number_of_executed_units: +(\d+)", r"^#(\d+)"), _last(said, r"cov: (\d+)"),
         len(list(corpus.iterdir())), new,
     )  # fmt: skip
+
+
+def _escaped(word: str) -> str:
+    """Write a word as libFuzzer's dictionaries have it."""
+    return "".join(
+        chr(byte) if 0x20 <= byte < 0x7F and chr(byte) not in '"\\' else f"\\x{byte:02x}"
+        for byte in word.encode("latin-1")
+    )
 
 
 def _last(said: str, *patterns: str) -> int:

@@ -78,3 +78,17 @@ def seeds() -> Iterator[bytes]:
     yield _packed("gnu", False, ("long/" * 30 + "name", b"y", {}), ("../out", b"z", {}))
     yield _packed("pax", False, ("é" * 60, b"y", {}), ("big", b"", {"pax_headers": {"size": "99", "path": "p"}}))
     yield _packed("pax", False, ("s", b"1\n0\n1\n", {"pax_headers": sparse}))
+
+
+def words() -> list[str]:
+    """Return what headers of archives are made of."""
+    return [
+        "ustar\0",
+        "ustar  \0",
+        "../",
+        "./",
+        "././@LongLink",
+        "27 GNU.sparse.realsize=9\n",
+        "11 path=..\n",
+        "12 size=-9\n",
+    ]

@@ -70,3 +70,20 @@ def seeds() -> Iterator[bytes]:
     yield b"version: 1\ncalls: [{rpc: 1, order: 2, requests: 3, answers: [2001-01-01, !!binary aGk=, .inf, ~]}]\n"
     yield b"version: 1\nmodels: {m: {key: a, content_hash: [], methods: {}}}\n"
     yield "version: 1\ncalls: [{rpc: é, order: '', requests: [], answers: []}]".encode("utf-16")
+
+
+def words() -> list[str]:
+    """Return what cassettes are made of."""
+    names = ("version", "models", "calls", "rpc", "call", "order", "requests", "answers", "error", "key", "methods")
+    return [
+        *(f"{name}: " for name in names),
+        "content_hash: ",
+        "'><'",
+        "[{}]",
+        "&a ",
+        "*a",
+        "<<: ",
+        "!!python/name:",
+        "|\n",
+        "- ",
+    ]

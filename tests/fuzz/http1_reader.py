@@ -11,6 +11,8 @@ from functools import cache
 from typing import Any
 
 from clarifai_emulator.api.transport.http_sites import HttpSites
+from clarifai_emulator.api.transport.request_buffers import Buffers
+from clarifai_emulator.config import MEBIBYTE
 from http_port import http_client
 from unit.api.rest.test_gateway import Handlers
 
@@ -77,6 +79,7 @@ class _Served:
         self.handlers = Handlers()
         client = self.loop.run_until_complete(http_client(self.handlers.table()).__aenter__())
         self._sites: HttpSites = client.site
+        self._buffers = Buffers(64 * MEBIBYTE, 64 * MEBIBYTE)
 
     def heard(self, pieces: list[bytes]) -> tuple[list[Any], list[Any]]:
         """Return the statuses that were answered, and the requests that reached a handler."""
@@ -88,7 +91,7 @@ class _Served:
         return statuses, [repr(each) for each in self.handlers.requests]
 
     async def _serve(self, pieces: list[bytes]) -> list[int]:
-        connection: Any = self._sites.connection()
+        connection: Any = self._sites.connection(self._buffers)
         wire = _Wire(self.loop, connection)
         connection.connection_made(wire)
         for piece in pieces:
@@ -157,3 +160,15 @@ def seeds() -> Iterator[bytes]:
         b"GET / HTTP/1.1\r\nhost: a\r\n folded: b\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n",
     ):
         yield b"\x28" + said
+
+
+def words() -> list[str]:
+    """Return what heads of requests are made of."""
+    heads = (
+        "transfer-encoding: chunked", "content-length: 0", "connection: close", "upgrade: h2c",
+        "host: localhost", "authorization: Key any", "content-encoding: gzip", "origin: http://localhost",
+        "content-type: application/grpc-web-text",
+    )  # fmt: skip
+    paths = ("/v2/models", "/v2/ext/openai/v1/models", "/clarifai.api.V2/GetModel")
+    methods = ("GET ", "POST ", "HEAD ", "OPTIONS ")
+    return [*(f"{head}\r\n" for head in heads), *paths, *methods, " HTTP/1.1\r\n", "\r\n\r\n", "0\r\n\r\n"]

@@ -100,3 +100,8 @@ def seeds() -> Iterator[bytes]:
         _frame(1, 5, 1, fields + b"\x40\x01a\x01b\x3f\xe1\x1f") + _frame(1, 5, 3, fields + b"\xbe\x20"),
     ):
         yield b"\x06" + begin + frames
+
+
+def words() -> list[str]:
+    """Return beginnings of frames: each kind, without payload."""
+    return [_frame(kind, flags, 1).decode("latin-1") for kind in range(10) for flags in (0, 1, 4, 5, 0x2C)]

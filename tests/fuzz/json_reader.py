@@ -72,3 +72,22 @@ def seeds() -> Iterator[bytes]:
         yield bytes([names.index(name)]) + json.dumps(body).encode()
     for odd in (b'{"a":1,"a":2}', b"[[[[]]]]", b'{"inputs":[NaN,1e999,-0]}', b'"\\ud800"', b"\xff\xfe{\0}\0"):
         yield b"\0" + odd
+
+
+@cache
+def words() -> list[str]:
+    """Return the names of fields of all these requests, and of their choices."""
+    found, unseen = dict[str, None](), [bound.rpc.request_type.DESCRIPTOR for bound in _bound()]
+    seen = set[str]()
+    while unseen:
+        descriptor = unseen.pop()
+        if descriptor.full_name in seen:
+            continue
+        seen.add(descriptor.full_name)
+        for field in descriptor.fields:
+            found[f'"{field.name}":'] = None
+            if field.enum_type is not None:
+                found |= dict.fromkeys(f'"{name}"' for name in list(field.enum_type.values_by_name)[:3])
+            if field.message_type is not None:
+                unseen.append(field.message_type)
+    return [*found, "null", "true", "1e400", "[{", "}]"]

@@ -1,9 +1,10 @@
-"""Lists what is fuzzed: each reader has ``read(data)``, which raises for what must not be, and ``seeds()``."""
+"""Lists what is fuzzed: each reader has ``read(data)``, which raises for what must not be, ``seeds()``, and
+``words()`` that are worth a try anywhere."""
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Protocol, cast
 
@@ -18,6 +19,8 @@ class Reader(Protocol):
     def read(self, data: bytes) -> None: ...
 
     def seeds(self) -> Iterator[bytes]: ...
+
+    def words(self) -> Iterable[str]: ...
 
 
 def reader(name: str) -> Reader:

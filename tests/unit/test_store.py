@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import weakref
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -95,6 +97,28 @@ def test_reset_forgets_resources_and_keeps_indexes_and_watchers() -> None:
     store.put(Kind.APP, ("ada", "other"), "red")
     assert store.find(Kind.APP, "red") == ["red"]
     assert heard == [("ada", "other")]
+
+
+class Resource:
+    """Stands for a message, and tells when it is gone."""
+
+
+def test_what_a_reset_forgets_is_given_back_some_at_a_time() -> None:
+    store = Store()
+    held = []
+    for number in range(5):
+        resource = Resource()
+        held.append(weakref.ref(resource))
+        store.put(Kind.KEY, ("ada", str(number)), resource)
+    del resource
+    leavings = store.reset()
+    assert list(store.keys(Kind.KEY)) == []
+    assert [each() is not None for each in held] == [True] * 5
+    turns = 1
+    while leavings.drop(4):
+        turns += 1
+    assert turns > 1, "not all of it at once"
+    assert [each() for each in held] == [None] * 5
 
 
 _names = st.sampled_from("ab")

@@ -12,6 +12,7 @@ from typing import Any
 
 from clarifai_emulator.api.access.auth import NOBODY, Caller
 from clarifai_emulator.api.rpc import Rpc
+from clarifai_emulator.api.transport.peer import NO_PEER, Peer
 from clarifai_emulator.messages.outline import Bytes
 
 UnaryHandler = Callable[["ApiCall", Any], Any | Awaitable[Any]]
@@ -34,7 +35,7 @@ class ApiCall:
     rpc: Rpc
     metadata: Mapping[str, str]
     started: float
-    peer: str = ""
+    peer: Peer = NO_PEER
     request_id: str = ""
     caller: Caller = NOBODY
     seconds_left: float | None = None

@@ -15,7 +15,7 @@ from functools import partial
 from types import CoroutineType
 from typing import Any
 
-from clarifai_emulator.api.access.auth import Authenticator
+from clarifai_emulator.api.access.auth import NOBODY, Authenticator, Caller
 from clarifai_emulator.api.call import ApiCall, Interceptor, Step, StreamHandler, UnaryHandler, only
 from clarifai_emulator.api.rpc import Auth, Rpc
 from clarifai_emulator.api.steps import (
@@ -29,6 +29,7 @@ from clarifai_emulator.api.steps import (
     Scopes,
     Who,
 )
+from clarifai_emulator.api.transport.peer import Peer
 from clarifai_emulator.clock import Clock
 from clarifai_emulator.errors import CallerError, TransportError
 from clarifai_emulator.events import EventBus
@@ -83,23 +84,28 @@ class RequestChain:
         rpc: Rpc,
         metadata: Mapping[str, str],
         *,
-        peer: str,
+        peer: Peer,
         seconds_left: float | None = None,
         is_heard: bool = True,
+        caller: Caller = NOBODY,
     ) -> ApiCall:
-        """Begin a call, which has not taken any step yet."""
+        """Begin a call, which has not taken any step yet. ``caller``: who asks, where that is known."""
         started = self._clock.monotonic()
-        return ApiCall(rpc, metadata, started, peer=peer, seconds_left=seconds_left, is_heard=is_heard)
+        call = ApiCall(rpc, metadata, started, peer=peer, seconds_left=seconds_left, is_heard=is_heard)
+        call.caller = caller
+        return call
 
-    def knows(self, rpc: Rpc, metadata: Mapping[str, str]) -> bool:
-        """Tell whether the credential of a request is good: else its body need not be read, as ``unary`` refuses
-        it before its handler sees it."""
+    def caller(self, rpc: Rpc, metadata: Mapping[str, str], peer: Peer) -> Caller | None:
+        """Return who asks; None where the credential of a request is no good. Its body need not be read then, as
+        ``unary`` refuses it before its handler sees it."""
         try:
-            if rpc.auth is not Auth.NONE:
-                self._authenticator.authenticate(metadata)
+            return NOBODY if rpc.auth is Auth.NONE else self._authenticator.authenticate(metadata, peer)
         except CallerError:
-            return False
-        return True
+            return None
+
+    def knows(self, rpc: Rpc, metadata: Mapping[str, str], peer: Peer) -> bool:
+        """Tell whether the credential of a request is good."""
+        return self.caller(rpc, metadata, peer) is not None
 
     @property
     def has_interceptors(self) -> bool:

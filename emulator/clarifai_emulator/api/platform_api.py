@@ -110,7 +110,9 @@ class PlatformApi:
             adopt=parts.nodepools.supervisor.adopt,
             organisations=parts.accounts.organisations,
         )
-        self._replicas = RunnerItems(parts.nodepools.dispatcher, self._admissions.admit_replica)
+        self._replicas = RunnerItems(
+            parts.nodepools.dispatcher, self._admissions.admit_replica, self._admissions.refuse_replica
+        )
         self._links = ContentLinks(parts.clock)
         self._handlers = self._all_handlers()
         self._mounts: list[Mount] = []
@@ -137,7 +139,8 @@ class PlatformApi:
 
     async def listen(self) -> None:
         """Open the public port, and the one for replicas of this machine. Raises ``ConfigError``."""
-        runners = RunnerItems(self._parts.nodepools.dispatcher, self._admissions.admit_anyone)
+        dispatcher, admissions = self._parts.nodepools.dispatcher, self._admissions
+        runners = RunnerItems(dispatcher, admissions.admit_anyone, admissions.refuse_anyone)
         pages = [mount for mount in self._mounts if isinstance(mount, HttpMount)]
         services = [mount.find for mount in self._mounts if isinstance(mount, GrpcMount)]
         find, http = self._sites(self._handlers, pages)

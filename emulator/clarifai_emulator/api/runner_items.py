@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from clarifai_grpc.grpc.api import service_pb2
@@ -14,8 +15,11 @@ from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 from clarifai_emulator.api.rpc import rpc_table
 from clarifai_emulator.api.transport.grpc_stream import GrpcStream
 from clarifai_emulator.api.transport.http2 import Serve
+from clarifai_emulator.api.transport.peer import Peer
+from clarifai_emulator.background_work import begin
 from clarifai_emulator.dispatch.dispatcher import Dispatcher, runner_lost
 from clarifai_emulator.dispatch.lane import Replica, RunnerLink, Slot
+from clarifai_emulator.dispatch.lean import could_not_carry
 from clarifai_emulator.dispatch.runner_item import response_bytes
 from clarifai_emulator.dispatch.work import STREAMING_STREAMING, UNARY_UNARY, Work
 from clarifai_emulator.errors import describe
@@ -42,15 +46,19 @@ class Admission:
     replica_id: str = ""
 
 
-Admit = Callable[[Mapping[str, str], Any], Admission | int]
+Admit = Callable[[Mapping[str, str], Any, Peer], Admission | int]
+Refusal = Callable[[Mapping[str, str], Peer], int]
 
 
 class RunnerItems:
-    """Serves the streams of every runner that ``admit(metadata, first message)`` lets in."""
+    """Serves the streams of every runner that ``admit(metadata, first message, peer)`` lets in.
+    ``refusal(metadata, peer)`` is the status of a credential that is no good, of which no message is taken; 0 of
+    any other."""
 
-    def __init__(self, dispatcher: Dispatcher, admit: Admit) -> None:
+    def __init__(self, dispatcher: Dispatcher, admit: Admit, refusal: Refusal) -> None:
         self._dispatcher = dispatcher
         self._admit = admit
+        self._refusal = refusal
         self._path = rpc_table()["ProcessRunnerItems"].path
 
     def find(self, path: str) -> Serve | None:
@@ -68,10 +76,14 @@ class RunnerItems:
 
     async def _process(self, stream: GrpcStream) -> None:
         """Serve one stream, from its first message to its end."""
+        refused = self._refusal(stream.metadata, stream.peer)
+        if refused:
+            await stream.write(_status(refused))
+            return
         first = await _read(stream)
         if first is None:
             return
-        admission = self._admit(stream.metadata, first)
+        admission = self._admit(stream.metadata, first, stream.peer)
         if not isinstance(admission, Admission):
             await stream.write(_status(admission))
             return
@@ -141,7 +153,8 @@ class RunnerItems:
         stream.flush()
         pump = None
         if work.method_type == STREAMING_STREAMING and work.more is not None:
-            pump = asyncio.create_task(_pump(stream, work, work.more))
+            fail = partial(_fail, work, replica.replica_id)
+            pump = begin(_pump(stream, work, work.more), "pump of a client's messages", fail)
         try:
             while True:
                 data = await stream.read()
@@ -157,6 +170,10 @@ class RunnerItems:
         finally:
             if pump is not None:
                 pump.cancel()
+
+
+def _fail(work: Work, replica_id: str, reason: str) -> None:
+    work.fail(could_not_carry(replica_id, reason))
 
 
 def _end(replica: Replica, work: Work) -> None:

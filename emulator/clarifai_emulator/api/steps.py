@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
-from clarifai_emulator.api.access.auth import Authenticator
+from clarifai_emulator.api.access.auth import NOBODY, Authenticator
 from clarifai_emulator.api.call import ApiCall, Interceptor, Step, StreamHandler
 from clarifai_emulator.api.failed import failure_reason
 from clarifai_emulator.api.rpc import Auth
@@ -182,8 +182,8 @@ class Who(Step):
         self._authenticator = authenticator
 
     def enter(self, call: ApiCall) -> None:
-        if call.rpc.auth is not Auth.NONE:
-            call.caller = self._authenticator.authenticate(call.metadata)
+        if call.caller is NOBODY and call.rpc.auth is not Auth.NONE:
+            call.caller = self._authenticator.authenticate(call.metadata, call.peer)
 
 
 class Scopes(Step):

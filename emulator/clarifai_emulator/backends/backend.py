@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from clarifai_emulator.backends.process.parent import NOWHERE, Parent
+from clarifai_emulator.backends.replica_network import ReplicaNetwork
 from clarifai_emulator.config import EmulatorConfig
 from clarifai_emulator.machine.devices import NO_DEVICES, Devices
 from clarifai_emulator.machine.machine import Machine
@@ -121,6 +122,11 @@ class ReplicaProcess(Protocol):
     @property
     def reloads(self) -> socket.socket | None:
         """The emulator's end of a reloadable replica's socket (``reload_link.py``); None for all others."""
+        ...
+
+    @property
+    def network(self) -> ReplicaNetwork | None:
+        """The network whose ports it uses; None where its backend has walls of another kind, or none."""
         ...
 
     @property

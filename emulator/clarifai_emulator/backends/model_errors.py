@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from clarifai_emulator.errors import ModelError
 from clarifai_emulator.inside.sdk_versions_main import has, numbers
+from clarifai_emulator.models.missing_modules import ELSEWHERE, folder_of, hint_for_missing
 
 # The exception for code of another version of the SDK (``inside/other_sdk_main.py``).
 OTHER_SDK = "OtherSdk"
@@ -28,7 +29,8 @@ def unusable_model(
         last = error.splitlines()[-1].removeprefix(f"{_BROKEN_SDK}: ")
         return broken_sdk("the model's environment", last, trace, packages or {})
     said = error.splitlines()[-1].removeprefix(f"{OTHER_SDK}: ")
-    return ModelError(f"model.py cannot be used: {said}", hint=hint or _hint(kind), log=trace)
+    hint = hint or hint_for_missing(said, folder_of(trace)) or _hint(kind)
+    return ModelError(f"model.py cannot be used: {said}", hint=hint, log=trace)
 
 
 def broken_sdk(where: str, last: str, trace: str, packages: Mapping[str, str]) -> ModelError:
@@ -57,7 +59,7 @@ def sdk_hint(lines: Sequence[str]) -> str:
 
 def _hint(kind: str) -> str:
     if kind == "ModuleNotFoundError":
-        return "Add the package to requirements.txt, or the module to the model directory, and deploy again."
+        return f"{ELSEWHERE}, and deploy again."
     if kind == "NoMethods":
         return "Mark the methods of your ModelClass subclass with @ModelClass.method."
     if kind in ("SyntaxError", "IndentationError", "TabError"):

@@ -13,6 +13,7 @@ from typing import Any
 from clarifai_grpc.grpc.api.resources_pb2 import MethodSignature
 
 from clarifai_emulator.backends.model_errors import unusable_model
+from clarifai_emulator.background_work import begin
 from clarifai_emulator.errors import ModelError
 
 _LONGEST_LINE = 64 * 1024 * 1024
@@ -38,7 +39,7 @@ class ReloadLink:
     async def loaded(self) -> bool:
         """Wait until the model is loaded and the replica waits for ``go``. False when it ended before that."""
         reader, self._writer = await asyncio.open_unix_connection(sock=self._sock, limit=_LONGEST_LINE)
-        self._task = asyncio.create_task(self._read(reader))
+        self._task = begin(self._read(reader), "reader of a reloadable replica", self._read_failed)
         answer = await self._answers.get()
         if answer is None:
             return False
@@ -102,6 +103,9 @@ class ReloadLink:
         with contextlib.suppress(OSError):
             while line := await reader.readline():
                 self._answers.put_nowait(json.loads(line))
+        self._answers.put_nowait(None)
+
+    def _read_failed(self, reason: str) -> None:
         self._answers.put_nowait(None)
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from clarifai_emulator.background_work import begin_thread
 from clarifai_emulator.contracts.calls.client_kinds import files_below
 from clarifai_emulator.errors import EmulatorError
 from clarifai_emulator.reload.file_poller import FileLooks
@@ -35,15 +36,14 @@ class Clients:
         self._cache = cache
         self._changed = threading.Event()
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="clients", daemon=True)
         self._imported: frozenset[Path] = frozenset()  # modules of their own project that the clients import
         self._is_looking = False
-        self._looks = FileLooks(self._files, self._changed.set, every=_LOOK_SECONDS)
+        self._looks = FileLooks(self._files, self._changed.set, self._failed, every=_LOOK_SECONDS)
 
     def start(self) -> None:
         """Begin with the models as they are now, if there is anything to do."""
         if self._paths or self._stubs is not None:
-            self._thread.start()
+            begin_thread(self._run, "checks of clients", self._failed)
             self.changed()
         if self._paths:
             self._looks.start()
@@ -59,6 +59,9 @@ class Clients:
         self._changed.set()
         if self._is_looking:
             self._looks.stop()
+
+    def _failed(self, reason: str) -> None:
+        self._tell("dev.problem", message=f"Clients are not checked any more: {reason}")
 
     def _files(self) -> Iterable[Path]:
         return {*files_below(self._paths), *self._imported}

@@ -14,15 +14,17 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, redirect_stdout, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 
 from clarifai_emulator.backends.debugging.prompt_holds import while_held
+from clarifai_emulator.background_work import begin_thread, submit
 from clarifai_emulator.cli.deploy import show_calls
 from clarifai_emulator.cli.dev_clients import Clients
 from clarifai_emulator.cli.dev_story import LOG_LINE, Story
@@ -103,13 +105,18 @@ class DevLoop:
             for watcher in watchers:  # before the first deployment: a save while it goes on counts
                 watcher.start()
                 stack.callback(watcher.stop)
+            failed = partial(self._failed, "Topology files are not looked at any more")
             if self._topology:
-                looks = FileLooks(lambda: self._topology, lambda: workers.submit(self._reload_topology))
+                looks = FileLooks(
+                    lambda: self._topology, partial(self._submit, workers, self._reload_topology), failed
+                )
                 looks.start()
                 stack.callback(looks.stop)
             stack.callback(self._clients.stop)
             for part in (self._follow, self._follow_logs, self._begin_all):
-                threading.Thread(target=part, name=part.__name__, daemon=True).start()
+                begin_thread(
+                    part, "part of the dev loop", partial(self._failed, "The dev loop cannot go on", ends=True)
+                )
             if self._has_screen:
                 self._show_screen()
             else:
@@ -120,9 +127,18 @@ class DevLoop:
     def _watcher(self, request: dict[str, Any], workers: ThreadPoolExecutor) -> Watcher:
         def saved(files: Sequence[str]) -> None:
             if not self._stop.is_set():
-                workers.submit(self._reload, request)
+                self._submit(workers, partial(self._reload, request))
 
         return Watcher(Path(request["path"]), self._watched, saved, self._note, poll=self._polls)
+
+    def _submit(self, workers: ThreadPoolExecutor, work: Callable[[], object]) -> None:
+        submit(workers, work, "reload of a save", partial(self._failed, "A save could not be reloaded"))
+
+    def _failed(self, what: str, reason: str, *, ends: bool = False) -> None:
+        """Show that a part of the loop failed. ``ends``: nothing of use is left without it."""
+        self._tell("dev.problem", message=f"{what}: {reason}. This is a bug of the emulator.")
+        if ends:
+            self._stop.set()
 
     # ── what is asked of the emulator ──────────────────────────────────────────────────────────────────
 

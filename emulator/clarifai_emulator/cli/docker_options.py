@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
-from clarifai_emulator.cli.output import Failure
+from clarifai_emulator.backends.docker.build_credentials import is_credential
+from clarifai_emulator.cli.env_option import VariableWords
+from clarifai_emulator.cli.output import Failure, warn
+
+BUILD_ARGS_VARIABLE = "CLARIFAI_EMULATOR_DOCKER_BUILD_ARGS"
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
@@ -24,8 +30,10 @@ _OPTIONS = (
         "--docker-build-arg",
         "docker_build_args",
         multiple=True,
-        metavar="NAME=VALUE",
-        help="For every image build.",
+        type=VariableWords(BUILD_ARGS_VARIABLE),
+        metavar="NAME[=VALUE]",
+        envvar=BUILD_ARGS_VARIABLE,
+        help="For every image build; without a value, that of this variable. May be repeated.",
     ),
     click.option("--docker-ca", type=_FILE, help="Certificates (PEM) that builds and containers trust too."),
     click.option(
@@ -72,7 +80,7 @@ def docker_settings(options: Mapping[str, Any]) -> Any:
     return DockerSettings(
         engine=options["docker_engine"] or "",
         base_image=options["docker_base_image"] or DEFAULT_BASE_IMAGE,
-        build_args=dict(_build_arg(text) for text in options["docker_build_args"]),
+        build_args=_build_args(options["docker_build_args"]),
         ca_file=ca_file.absolute() if ca_file is not None else None,
         builder=options["docker_builder"],
         listen=options["docker_listen"] or "",
@@ -81,10 +89,36 @@ def docker_settings(options: Mapping[str, Any]) -> Any:
     )
 
 
+def _build_args(words: Sequence[str]) -> dict[str, str]:
+    found = dict(map(_build_arg, words))
+    typed = [word.partition("=")[0] for word in words if "=" in word]
+    seen = [name for name in typed if is_credential(name, found[name])]
+    if seen and _is_typed():
+        warn(
+            f"Everyone on this machine sees the value of {seen[0]} in the list of processes: set it as a variable, "
+            f"and write --docker-build-arg {seen[0]}."
+        )
+    return found
+
+
+def _is_typed() -> bool:
+    context = click.get_current_context(silent=True)
+    source = context.get_parameter_source("docker_build_args") if context is not None else None
+    return source is ParameterSource.COMMANDLINE
+
+
 def _build_arg(text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
-    if not name or not equals:
+    if name and not equals and name in os.environ:
+        return name, os.environ[name]
+    if name and not equals:
         raise Failure(
-            f"--docker-build-arg {text!r} is no NAME=VALUE.", hint="Example: --docker-build-arg PROXY=none"
+            f"--docker-build-arg {name}: there is no variable {name} in the environment.",
+            hint=f"Set it, or write --docker-build-arg {name}=VALUE.",
+        )
+    if not name:
+        raise Failure(
+            f"--docker-build-arg {text!r} is neither NAME nor NAME=VALUE.",
+            hint="Example: --docker-build-arg PROXY=none",
         )
     return name, value

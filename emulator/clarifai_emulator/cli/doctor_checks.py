@@ -22,6 +22,7 @@ from clarifai_emulator.cli.env import is_behind_proxy
 from clarifai_emulator.config import default_cache_dir
 from clarifai_emulator.control.running import Running, run_dir, running_emulators
 from clarifai_emulator.errors import EmulatorError, ModelError
+from clarifai_emulator.inside import own_loopback_main
 from clarifai_emulator.machine.inventory import take_inventory
 from clarifai_emulator.models.own_sdk import reasons_against_own_sdk
 from clarifai_emulator.models.uv_runs import uv_program
@@ -52,6 +53,7 @@ def all_checks(port: int, environ: Mapping[str, str] = os.environ) -> Iterator[C
     yield check_runner(environ)
     yield check_uv()
     yield check_fork()
+    yield check_network()
     yield check_port(port, running)
     yield check_emulators(running)
     yield from check_fidelity(running)
@@ -116,6 +118,19 @@ def check_fork() -> Check:
     return Check(
         "fork", "warn", f"not used on {sys.platform}", "Each replica imports the SDK by itself: about 1 s."
     )
+
+
+def check_network() -> Check:
+    """Check whether replicas can be given loopbacks of their own."""
+    if not sys.platform.startswith("linux"):
+        because = f"there is none on {sys.platform}"
+    else:
+        command = [sys.executable, own_loopback_main.__file__]
+        because = subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+    if not because:
+        return Check("network", "ok", "each replica has a loopback of its own: a model's server may have any port")
+    advice = "Two models with a server at one port cannot run at once (docs/backends.md); in containers they can."
+    return Check("network", "warn", f"replicas share this machine's ports: {because}", advice)
 
 
 def check_port(port: int, running: list[Running]) -> Check:

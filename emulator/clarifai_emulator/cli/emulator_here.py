@@ -69,10 +69,10 @@ _waiting: set[asyncio.Task[Any]] = set()
 def _end_when_told(control: Control) -> None:
     """End the command as SIGTERM does once `down` is called in another terminal."""
 
-    import asyncio
+    from clarifai_emulator.background_work import begin, nobody_waits
 
     async def wait() -> None:
         await control.stop_requested.wait()
         os.kill(os.getpid(), signal.SIGTERM)
 
-    _waiting.add(asyncio.get_running_loop().create_task(wait()))
+    _waiting.add(begin(wait(), "wait for `down`", nobody_waits))

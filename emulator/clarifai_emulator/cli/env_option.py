@@ -16,12 +16,15 @@ class VariableWords(click.types.StringParamType):
 
     name = "variables"
 
+    def __init__(self, setting: str = ENV_VARIABLE) -> None:
+        self._setting = setting
+
     def split_envvar_value(self, rv: str) -> Sequence[str]:
         """Return the words of the setting. Raises ``BadParameter`` for a quote that is not closed."""
         try:
             return shlex.split(rv)
         except ValueError as error:
-            raise click.BadParameter(f"{ENV_VARIABLE} cannot be read: {error}.") from None
+            raise click.BadParameter(f"{self._setting} cannot be read: {error}.") from None
 
 
 def env_option(text: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

@@ -19,6 +19,7 @@ _COLOURS = {
     "replica.live": "green",
     "replica.crashed": "red",
     "replica.hung": "red",
+    "emulator.failed": "red",
     "replica.substituted": "yellow",
     "deployment.failed": "red",
     "deployment.rolled_out": "green",
@@ -88,6 +89,8 @@ class EventLines:
             return f"{label}  {event['model_id']}: {_reload(kind, event)}"
         if kind == "connection.cors":  # a sentence, which is not to be cut
             return f"{label}  {event['what']}"
+        if kind == "emulator.failed":
+            return f"{label}  {event['part']}: {event['reason']}"
         if kind.startswith("topology."):
             return f"{label}  {event['message']}"
         if kind.startswith("dev."):

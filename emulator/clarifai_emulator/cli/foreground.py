@@ -25,6 +25,7 @@ from clarifai_emulator.backend_table import abilities_of
 from clarifai_emulator.backends import own_output
 from clarifai_emulator.backends.debugging.prompt_holds import while_held
 from clarifai_emulator.backends.process.parent import Parent
+from clarifai_emulator.background_work import begin, beside, nobody_waits
 from clarifai_emulator.cli.event_lines import EventLines
 from clarifai_emulator.cli.interruption import Interrupted, ending_signals
 from clarifai_emulator.cli.line_writer import LineWriter
@@ -32,7 +33,6 @@ from clarifai_emulator.cli.output import Failure
 from clarifai_emulator.cli.stop_limit import StopLimit
 from clarifai_emulator.config import EmulatorConfig, default_run_dir
 from clarifai_emulator.control.running import (
-    ANY_TOKEN,
     Running,
     remove_state,
     running_emulators,
@@ -220,8 +220,8 @@ def forget_account() -> None:
 
 async def _start(emulator: Emulator, stop: _Stop) -> None:
     """Start, unless a signal comes first: a topology may take long."""
-    start = asyncio.create_task(emulator.start())
-    stopped = asyncio.create_task(stop.wanted.wait())
+    start = beside(emulator.start())
+    stopped = beside(stop.wanted.wait())
     await asyncio.wait([start, stopped], return_when=asyncio.FIRST_COMPLETED)
     if not start.done():
         start.cancel()
@@ -236,8 +236,8 @@ async def _until_stopped(emulator: Emulator, *reasons: asyncio.Event) -> None:
     _freeze()
     gc.set_threshold(*_COLLECT_AFTER)
     gc.enable()
-    getting_ready = asyncio.create_task(_get_ready(emulator))
-    waits = [asyncio.create_task(reason.wait()) for reason in reasons]
+    getting_ready = begin(_get_ready(emulator), "import of the SDK ahead of the first deployment", nobody_waits)
+    waits = [beside(reason.wait()) for reason in reasons]
     await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
     for task in (getting_ready, *waits):
         task.cancel()
@@ -284,22 +284,11 @@ def running_of(emulator: Emulator, control: Control) -> Running:
         user_id=emulator.config.user_id,
         port=emulator.port,
         started=time.time(),
-        pat=_own_token(emulator),
+        pat=emulator.pat,
         run=emulator.run_id,
     )
     control.introduce({name: value for name, value in asdict(running).items() if name != "token"})
     return running
-
-
-def _own_token(emulator: Emulator) -> str:
-    """Choose a token for the commands: the emulator's user's before others, an unlimited one before others."""
-    callers, user = emulator.accounts.callers, emulator.config.user_id
-
-    def rank(token: str) -> tuple[bool, bool, bool]:
-        caller = callers[token]
-        return caller.user_id != user, caller.scopes is not None, caller.expires_at is not None
-
-    return min(callers, key=rank, default=ANY_TOKEN)
 
 
 def publish(folder: Path, running: Running) -> Path:

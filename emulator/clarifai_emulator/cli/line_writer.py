@@ -11,6 +11,8 @@ from collections.abc import Generator
 
 import click
 
+from clarifai_emulator.background_work import begin_thread, nobody_waits
+
 _LINES_AHEAD = 5_000
 
 
@@ -32,8 +34,7 @@ class LineWriter:
         self._closing = threading.Event()
         self._free = threading.Event()
         self._free.set()
-        self._thread = threading.Thread(target=self._run, name="line writer", daemon=True)
-        self._thread.start()
+        self._thread = begin_thread(self._run, "line writer", nobody_waits)
 
     def write(self, *texts: str) -> None:
         """Take texts of one or more lines each. Never waits, never raises."""

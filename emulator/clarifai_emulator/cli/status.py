@@ -39,6 +39,7 @@ def status(port: int | None, as_json: bool) -> None:
     _show_deployments(state["deployments"], state["shared"])
     _show_broken(state["dev"])
     _show_faults(state["faults"])
+    show_failures(state["failures"])
 
 
 def _show_faults(faults: list[dict[str, Any]]) -> None:
@@ -50,6 +51,17 @@ def _show_faults(faults: list[dict[str, Any]]) -> None:
         click.echo(
             click.style(text, fg="yellow", bold=True) + "; `clarifai-emulator fault list` shows what each does"
         )
+
+
+def show_failures(failures: list[dict[str, Any]]) -> None:
+    """Print what failed in the emulator itself, and what to do about it."""
+    if not failures:
+        return
+    heading("\nThe emulator itself failed")
+    for each in failures:
+        times = f", {each['count']} times" if each["count"] > 1 else ""
+        click.echo(paragraph(f"  {each['part']}: {each['reason']} ({each['seconds_ago']:.0f} s ago{times})"))
+    click.echo("  Whoever waited for it was told. These are bugs of the emulator; its log has the traces.")
 
 
 def _show_nodepools(nodepools: list[dict[str, Any]]) -> None:
@@ -137,17 +149,32 @@ def _process(replica: dict[str, Any]) -> str:
     return "started by its user" if replica["state"] == "live" else "no process yet"
 
 
+def _devices(replica: dict[str, Any]) -> str:
+    return f", on {', '.join(replica['devices'])}" if replica["devices"] else ""
+
+
 def _runner(replica: dict[str, Any]) -> str:
     """Say why a replica fetches its work itself, where it does not go without saying."""
     because = replica.get("runner_because", "") if replica["pid"] else ""
     return f", with the genuine runner: {because}" if because else ""
 
 
+def _network(replica: dict[str, Any]) -> str:
+    """Say whose ports a replica uses."""
+    network = replica.get("network")
+    if not network:
+        return ""
+    if network["kind"] == "own":
+        return f", own loopback {network['address']}" if network["address"] else ""
+    how = "its ports are watched" if network["kind"] == "watched" else "nobody watches its ports"
+    return f"; {how}: {network['because']}"
+
+
 def replica_notes(name: str, version: dict[str, Any]) -> list[str]:
     """Return a line for each replica of a deployment's version, and for what is wrong with it."""
     lines = [
         f"  {name}: replica {each['replica_id'][:8]} is {each['state']} in {each['nodepool']}"
-        f" ({_process(each)}{', on ' + ', '.join(each['devices']) if each['devices'] else ''}{_runner(each)})"
+        f" ({_process(each)}{_devices(each)}{_runner(each)}{_network(each)})"
         for each in version["replicas"]
     ]
     if version["pending"]:

@@ -9,6 +9,7 @@ import threading
 import time
 from contextlib import suppress
 
+from clarifai_emulator.background_work import begin_thread, nobody_waits
 from clarifai_emulator.machine.processes import descendants, has_ended
 
 _LOOKS = 100
@@ -22,12 +23,13 @@ class StopLimit:
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
         self._is_over = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="stop limit", daemon=True)
+        self._has_begun = False
 
     def begin(self) -> None:
         """Note that the process was told to stop. From any thread, and from a handler of signals."""
-        with suppress(RuntimeError):  # it was told before
-            self._thread.start()
+        if not self._has_begun:
+            self._has_begun = True
+            begin_thread(self._run, "stop limit", nobody_waits)
 
     def end(self) -> None:
         """Note that it has stopped."""

@@ -12,7 +12,7 @@ import click
 
 from clarifai_emulator.backend_table import BACKENDS, DEFAULT_BACKEND, abilities_of, summaries
 from clarifai_emulator.cli.debug_options import debug_options
-from clarifai_emulator.cli.docker_options import docker_options, docker_settings
+from clarifai_emulator.cli.docker_options import BUILD_ARGS_VARIABLE, docker_options, docker_settings
 from clarifai_emulator.cli.env_option import ENV_VARIABLE, as_setting, env_option
 from clarifai_emulator.cli.interruption import held_back
 from clarifai_emulator.cli.output import USAGE, Failure, json_option, print_json, wants_json, warn
@@ -20,7 +20,7 @@ from clarifai_emulator.control.running import TOKEN_VARIABLE, has_token_characte
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 _TOKEN_LENGTH = 16
-_OPTION_NAMES = {"pats_file": "--pats", "docker_build_args": "--docker-build-arg"}
+_OPTION_NAMES = {"pats_file": "--pats"}
 
 
 def _size(ctx: click.Context, param: click.Parameter, value: str) -> int:
@@ -98,6 +98,14 @@ def _size(ctx: click.Context, param: click.Parameter, value: str) -> int:
     show_default=True,
     help="Hand requests straight to replicas, or let them fetch their work as on the platform, which takes longer; "
     "containers always do.",
+)
+@click.option(
+    "--replica-network",
+    type=click.Choice(["own", "watched", "shared"]),
+    default="own",
+    show_default=True,
+    help="Give each replica ports of its own where the system can, so that two models may have a server at one "
+    "port; watch the ports that they share; or leave them alone.",
 )
 @click.option(
     "--strict-capacity/--no-strict-capacity",
@@ -283,11 +291,11 @@ def _warn(config: Any) -> None:
 
 
 def arguments_of(options: Mapping[str, Any]) -> list[str]:
-    """Return the options as ``up`` takes them on a command line, without tokens and variables of models, because
-    everyone sees it."""
+    """Return the options as ``up`` takes them on a command line, without tokens, variables of models and build
+    arguments, because everyone sees it."""
     arguments: list[str] = []
     for name, value in options.items():
-        if name in ("pats", "env"):
+        if name in ("pats", "env", "docker_build_args"):
             continue
         if isinstance(value, bool):
             arguments.append(f"--{'' if value else 'no-'}{name.replace('_', '-')}")
@@ -303,7 +311,11 @@ def _detach(options: Mapping[str, Any], as_json: bool) -> None:
     from clarifai_emulator.cli.background import launch
     from clarifai_emulator.control.running import run_dir
 
-    told = {"CLARIFAI_EMULATOR_PAT": " ".join(options["pats"]), ENV_VARIABLE: as_setting(options["env"])}
+    told = {
+        "CLARIFAI_EMULATOR_PAT": " ".join(options["pats"]),
+        ENV_VARIABLE: as_setting(options["env"]),
+        BUILD_ARGS_VARIABLE: as_setting(options["docker_build_args"]),
+    }
     environ = {**os.environ, **told}
     launched = launch(arguments_of(options), run_dir(), environ=environ)
     running, log_file = launched.running, launched.log_file

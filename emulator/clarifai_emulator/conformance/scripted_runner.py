@@ -11,6 +11,7 @@ import time
 import uuid
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import grpc
@@ -18,6 +19,7 @@ from clarifai_grpc.grpc.api import service_pb2
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
 from clarifai_emulator.api.rpc import rpc_table
+from clarifai_emulator.background_work import begin_thread, nobody_waits
 from clarifai_emulator.conformance import scenes
 from clarifai_emulator.conformance.platform_client import PlatformClient
 from clarifai_emulator.conformance.scenes import MadeModel, MadeNodepool
@@ -90,8 +92,7 @@ class ScriptedRunner:
     def start(self) -> None:
         """Open its streams."""
         for work in (self._control, *[self._work] * self._threads):
-            thread = threading.Thread(target=self._repeat, args=(work,), daemon=True)
-            thread.start()
+            thread = begin_thread(partial(self._repeat, work), "stream of a scripted runner", nobody_waits)
             self._running.append(thread)
 
     def wait_until_idle(self) -> None:

@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from typing import Any, TypeVar
 
+from clarifai_emulator.background_work import beside
+
 Answers = AsyncGenerator[dict[str, Any]]
 _T = TypeVar("_T")
 
@@ -15,11 +17,11 @@ async def with_progress(
 ) -> Answers:
     """Give what something long says while it goes on, then its result."""
     lines: asyncio.Queue[str] = asyncio.Queue()
-    task = asyncio.create_task(begin(lines.put_nowait))
+    task = beside(begin(lines.put_nowait))
     getter: asyncio.Task[str] | None = None
     try:
         while not task.done() or not lines.empty():
-            getter = asyncio.create_task(lines.get())
+            getter = beside(lines.get())
             await asyncio.wait([task, getter], return_when=asyncio.FIRST_COMPLETED)
             if getter.done():
                 yield {"progress": getter.result()}

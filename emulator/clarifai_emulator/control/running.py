@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from clarifai_emulator.config import ANY_TOKEN, DEFAULT_PORT, default_run_dir
 from clarifai_emulator.control.places import is_here, is_over, this_place
 from clarifai_emulator.errors import ControlError
 from clarifai_emulator.machine.processes import is_there
@@ -19,7 +20,6 @@ from clarifai_emulator.whole_file import write_whole
 if TYPE_CHECKING:
     from clarifai_emulator.control.network import Open
 
-ANY_TOKEN = "local-emulator-token"
 TOKEN_VARIABLE = "CLARIFAI_EMULATOR_TOKEN"
 
 
@@ -56,8 +56,6 @@ def has_token_characters(token: str) -> bool:
 
 def run_dir() -> Path:
     """Return the folder of this user's state files."""
-    from clarifai_emulator.config import default_run_dir
-
     return default_run_dir()
 
 
@@ -124,8 +122,6 @@ def find_running(port: int | None, url: str = "", *, open_client: Open | None = 
             reason="not running",
         )
     if not found:
-        from clarifai_emulator.config import DEFAULT_PORT
-
         found = list(_elsewhere(DEFAULT_PORT, open_client))
     if not found:
         raise ControlError(

@@ -10,7 +10,7 @@ from clarifai_grpc.grpc.api.resources_pb2 import Deployment, ModelTypeField
 from clarifai_emulator.catalogue import CLARIFAI_USER
 from clarifai_emulator.emulator import Emulator
 from clarifai_emulator.messages.address import NodepoolKey, parse_name
-from clarifai_emulator.nodepools.fleet import Fleet
+from clarifai_emulator.nodepools.fleet import Fleet, ReplicaRecord
 from clarifai_emulator.reload.project import Project
 from clarifai_emulator.routing.candidate_deployments import served_model
 from clarifai_emulator.store import Kind
@@ -28,6 +28,7 @@ def snapshot(emulator: Emulator) -> dict[str, Any]:
         "nodepools": [_nodepool(emulator, key) for key in sorted(store.keys(Kind.NODEPOOL))],
         "deployments": [_deployment(emulator, deployment) for deployment in store.list(Kind.DEPLOYMENT)],
         "shared": [_fleet(fleet) for key, fleet in emulator.supervisor.fleets.items() if not key.user_id],
+        "failures": [failure.as_dict() for failure in emulator.failures.kept],
         "faults": [active.as_dict() for active in emulator.faults],
         "dev": [_project(project) for project in emulator.reloader.projects.values()],
         "models": ["/".join(key) for key in sorted(store.keys(Kind.MODEL))],
@@ -131,12 +132,19 @@ def _fleet(fleet: Fleet) -> dict[str, Any]:
                     "devices": list(record.devices),
                     "runner": record.runner_kind,
                     "runner_because": record.genuine_because,
+                    "network": _network(record),
                 }
                 for record in fleet.records.values()
             ),
             *(_adopted(nodepool, replica.replica_id) for nodepool, replica in fleet.adopted),
         ],
     }
+
+
+def _network(record: ReplicaRecord) -> dict[str, str] | None:
+    """Tell whose ports a replica uses; None where its backend has another wall around it, or none."""
+    network = record.process.network if record.process is not None else None
+    return network.as_dict() if network is not None else None
 
 
 def _adopted(nodepool: NodepoolKey, replica_id: str) -> dict[str, Any]:
@@ -149,6 +157,7 @@ def _adopted(nodepool: NodepoolKey, replica_id: str) -> dict[str, Any]:
         "devices": [],
         "runner": "genuine",
         "runner_because": "its user started it",
+        "network": None,
     }
 
 

@@ -15,6 +15,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from clarifai_emulator.api.call import Step
 from clarifai_emulator.backends.process.parent import Parent
+from clarifai_emulator.background_work import begin_thread, nobody_waits
 from clarifai_emulator.clock import Clock
 from clarifai_emulator.config import EmulatorConfig
 from clarifai_emulator.control.account import Account
@@ -79,14 +80,18 @@ class EmulatorThread(Door):
         return self._running.url
 
     @property
+    def pat(self) -> str:
+        """Return a token for ``CLARIFAI_PAT``."""
+        return self._running.pat
+
+    @property
     def user_id(self) -> str:
         """Return the user whose account ``deploy`` and the topology use."""
         return self.config.user_id
 
     def start(self) -> None:
         """Start and wait until it answers. Raises ``ConfigError``."""
-        self._thread = threading.Thread(target=self._loop.run_forever, name="clarifai-emulator", daemon=True)
-        self._thread.start()
+        self._thread = begin_thread(self._loop.run_forever, "clarifai-emulator", nobody_waits)
         try:
             self.emulator = self._call(self._begin())
             self._verbs = Verbs(Account(self.emulator), self._log)

@@ -40,6 +40,8 @@ class FirstCompute:
         self._resources = resources
         self._store = resources.store
         self._catalogue = catalogue
+        # By user, what was made of this machine.
+        self._made: dict[str, list[tuple[Kind, Key, Any]]] = {}
 
     def provide_shared(self) -> None:
         """Put Clarifai's shared compute there."""
@@ -49,7 +51,7 @@ class FirstCompute:
         for nodepool in self._shared_nodepools:
             self._store.put(Kind.NODEPOOL, (CLARIFAI_USER, shared.id, nodepool.id), nodepool)
 
-    # Made once: what is in the store is never changed in place, so a reset can put the same again.
+    # All of it is made once: what is in the store is never changed in place, so a reset can put the same again.
 
     @cached_property
     def _shared_cluster(self) -> ComputeCluster:
@@ -60,23 +62,42 @@ class FirstCompute:
         return shared_nodepools(self._catalogue)
 
     def provide_machine(self, user_id: str) -> None:
-        """Create the user's cluster ``local`` with this machine's nodepools."""
+        """Create the user's cluster ``local`` with this machine's nodepools. What was restored stays as it is, but
+        is of this machine as it is now."""
+        cluster = (user_id, LOCAL_CLUSTER)
+        if self._store.get(Kind.COMPUTE_CLUSTER, cluster) is not None:
+            for key in list(self._store.keys(Kind.NODEPOOL, cluster)):
+                self._remeasure(key)
+            self._add_nodepools(user_id)
+            return
+        made = self._made.get(user_id)
+        if made is None:
+            keys = self._resources.post(Kind.COMPUTE_CLUSTER, user_id, (), [_local_cluster()])
+            new = [(Kind.COMPUTE_CLUSTER, key) for key in keys]
+            new += [(Kind.NODEPOOL, key) for key in self._add_nodepools(user_id)]
+            self._made[user_id] = [(kind, key, self._store.get(kind, key)) for kind, key in new]
+            return
+        self._resources.ensure_user(user_id)
+        for kind, key, message in made:
+            self._store.put(kind, key, message)
+
+    def _add_nodepools(self, user_id: str) -> Sequence[Key]:
+        """Create the nodepools of this machine that the user's cluster ``local`` lacks; return their keys."""
+        machine = self._machine
+        names = [CPU_NODEPOOL, GPU_NODEPOOL] if machine.compute_info.num_accelerators else [CPU_NODEPOOL]
+        known = {key[2] for key in self._store.keys(Kind.NODEPOOL, (user_id, LOCAL_CLUSTER))}
+        nodepools = [_local_nodepool(name, machine) for name in names if name not in known]
+        return self._resources.post(Kind.NODEPOOL, user_id, (LOCAL_CLUSTER,), nodepools) if nodepools else []
+
+    @property
+    def _machine(self) -> InstanceType:
         machine = self._catalogue.find(LOCAL_INSTANCE)
         assert machine is not None, "the emulator's catalogue has this machine"
-        if self._store.get(Kind.COMPUTE_CLUSTER, (user_id, LOCAL_CLUSTER)) is None:
-            self._resources.post(Kind.COMPUTE_CLUSTER, user_id, (), [_local_cluster()])
-        names = [CPU_NODEPOOL, GPU_NODEPOOL] if machine.compute_info.num_accelerators else [CPU_NODEPOOL]
-        # What was restored stays as it is, but is of this machine as it is now.
-        kept = list(self._store.keys(Kind.NODEPOOL, (user_id, LOCAL_CLUSTER)))
-        for key in kept:
-            self._remeasure(key, machine)
-        known = {key[2] for key in kept}
-        nodepools = [_local_nodepool(name, machine) for name in names if name not in known]
-        if nodepools:
-            self._resources.post(Kind.NODEPOOL, user_id, (LOCAL_CLUSTER,), nodepools)
+        return machine
 
-    def _remeasure(self, key: Key, machine: InstanceType) -> None:
+    def _remeasure(self, key: Key) -> None:
         """Let a nodepool of this machine have what the machine has now: it was restored, maybe of another one."""
+        machine = self._machine
         stored: Any = self._store.get(Kind.NODEPOOL, key)
         if stored is None or [each.id for each in stored.instance_types] != [machine.id]:
             return

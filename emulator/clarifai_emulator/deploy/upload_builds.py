@@ -17,11 +17,13 @@ import logging
 import shutil
 import threading
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from clarifai_grpc.grpc.api.resources_pb2 import ModelVersion
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
+from clarifai_emulator.background_work import begin, beside, nobody_waits
 from clarifai_emulator.deploy.code_preparation import CodePreparation
 from clarifai_emulator.deploy.compute_needs import ComputeNeeds
 from clarifai_emulator.errors import ModelError
@@ -73,7 +75,8 @@ class UploadBuilds:
 
     def start(self, version: Key) -> None:
         """Build a version whose archive is there."""
-        task = asyncio.create_task(self._run(version), name=f"build of version {version[-1][:8]}")
+        name = f"build of version {version[-1][:8]}"
+        task = begin(self._run(version), name, partial(self._build_failed, version))
         self._tasks[version] = task
         task.add_done_callback(lambda _: self._tasks.pop(version, None))
 
@@ -141,9 +144,7 @@ class UploadBuilds:
             self._fail(version, StatusCode.MODEL_BUILDING_FAILED, reason)
         except Exception as error:
             log.exception("the build of version %s", version[-1])
-            text = f"The emulator failed while it built this version: {error!r}. Its log has the trace."
-            say(text)
-            self._fail(version, StatusCode.MODEL_BUILD_UNEXPECTED_ERROR, text)
+            self._build_failed(version, repr(error))
         else:
             self._finish(version, directory, source, signatures)
             say(f"version {version[-1][:8]} is built: {', '.join(each.name for each in signatures)}")
@@ -153,7 +154,7 @@ class UploadBuilds:
         self.files.note_start(version)
         say("unpacking the archive")
         await asyncio.to_thread(shutil.rmtree, path, ignore_errors=True)  # of a build that was broken off
-        unpacking = asyncio.create_task(asyncio.to_thread(unpack, archive, path, self._limits, stop=stop))
+        unpacking = beside(asyncio.to_thread(unpack, archive, path, self._limits, stop=stop))
         try:
             unpacked = await asyncio.shield(unpacking)
         except asyncio.CancelledError:
@@ -186,6 +187,11 @@ class UploadBuilds:
         self._store.put(Kind.MODEL_VERSION, key, version)
         self._store.put(Kind.SOURCE, key, source)
         self._tell(key, "model_version.built", f"runs from its archive in {source.environment}")
+
+    def _build_failed(self, key: Key, reason: str) -> None:
+        text = f"The emulator failed while it built this version: {reason}. Its log has the trace."
+        self._say(key)(text)
+        self._fail(key, StatusCode.MODEL_BUILD_UNEXPECTED_ERROR, text)
 
     def _give_up(self, key: Key, reason: str) -> None:
         self._say(key)(reason)
@@ -229,7 +235,7 @@ class UploadBuilds:
         if build is not None:
             build.cancel()
         if build is not None or self.files.has(key):
-            task = asyncio.create_task(self._remove(key, build), name=f"removal of version {key[-1][:8]}")
+            task = begin(self._remove(key, build), f"removal of version {key[-1][:8]}", nobody_waits)
             self._removals.add(task)
             task.add_done_callback(self._removals.discard)
 

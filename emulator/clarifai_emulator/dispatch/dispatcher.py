@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
@@ -69,6 +69,14 @@ class Dispatcher:
     def find_lane(self, key: LaneKey) -> Lane | None:
         """The lane, if anything has used it yet."""
         return self._lanes.get(key)
+
+    def lanes(self) -> Sequence[Lane]:
+        """Return the lanes that anything has used."""
+        return tuple(self._lanes.values())
+
+    def lanes_of(self, user_id: str, deployment_id: str) -> Sequence[Lane]:
+        """Return the lanes of a deployment, at whatever version."""
+        return [lane for key, lane in self._lanes.items() if key[:2] == (user_id, deployment_id)]
 
     def close_lane(self, key: LaneKey, error: CallerError) -> None:
         """Close the lane of a deployment that is gone: whoever waits or is being served is told so."""

@@ -14,11 +14,13 @@ import asyncio
 import itertools
 import logging
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from typing import Any, Protocol
 
 from clarifai_grpc.grpc.api.service_pb2 import RunnerItem
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
+from clarifai_emulator.background_work import begin
 from clarifai_emulator.dispatch.dispatcher import Dispatcher, runner_lost
 from clarifai_emulator.dispatch.lane import Replica, RunnerLink, Slot
 from clarifai_emulator.dispatch.work import STREAMING_STREAMING, UNARY_UNARY, Work
@@ -130,6 +132,7 @@ class LeanReplica:
         self._on_genuine = on_genuine
         self._replica: Replica | None = None
         self._is_lost = False
+        self._is_asked = False
         self._items: dict[int, _Item] = {}
         self._numbers: dict[str, int] = {}
         self._next_number = itertools.count(1)
@@ -151,7 +154,7 @@ class LeanReplica:
         self._numbers[work.id] = number
         channel.give(number, work)
         if work.method_type == STREAMING_STREAMING and work.more is not None:
-            item.pump = asyncio.create_task(self._pump(item, work.more))
+            item.pump = begin(self._pump(item, work.more), "pump of a client's messages", partial(self._fail, item))
 
     def _turn_away(self, work: Work, error: OSError) -> None:
         assert self._replica is not None
@@ -177,6 +180,13 @@ class LeanReplica:
         item.channel.end(item.number)
         item.pump = None
 
+    def _fail(self, item: _Item, reason: str) -> None:
+        """Fail an item that the emulator could not see to; the replica goes on."""
+        item.work.fail(could_not_carry(self._replica_id, reason))
+        if item.held is not None:
+            item.held = None
+            item.channel.go()
+
     def _cancel(self, item_id: str) -> None:
         number = self._numbers.get(item_id)
         if number is not None:
@@ -191,14 +201,21 @@ class LeanReplica:
 
     # What it tells.
 
-    def ready(self, threads: int) -> None:
-        """Register it: its model is loaded, and it takes so many items at once."""
+    def ready(self, threads: int, *, is_asked: bool = False) -> None:
+        """Register it: its model is loaded, and it takes so many items at once. ``is_asked``: its model is asked
+        before each of them, and ``admits`` is called."""
+        self._is_asked = is_asked
         self._replica = self._dispatcher.connect(self._link, self._replica_id)
         self._replica.cancel_item = self._cancel
         self._replica.stream_began()
         self._dispatcher.hear(self._replica)
-        for _ in range(threads):
+        for _ in range(0 if is_asked else threads):
             self._offer(self._replica)
+
+    def admits(self) -> None:
+        """Take note that its model admits one more item."""
+        assert self._replica is not None
+        self._offer(self._replica)
 
     def serves_genuinely(self, reason: str) -> None:
         """The genuine runner serves in its place."""
@@ -216,7 +233,7 @@ class LeanReplica:
         item.work.accept(response, size, is_last=is_last, came=came)
         if item.held is None and item.work.is_ahead:
             item.channel.hold()
-            item.held = asyncio.create_task(self._hold_back(item))
+            item.held = begin(self._hold_back(item), "hold of a replica's outputs", partial(self._fail, item))
 
     async def _hold_back(self, item: _Item) -> None:
         """A client reads slower than its model writes: that item waits until it has caught up, no other does."""
@@ -238,7 +255,8 @@ class LeanReplica:
             item.channel.go()
         self._idle.append(item.channel)
         self._replica.release(item.work)
-        self._offer(self._replica)
+        if not self._is_asked:
+            self._offer(self._replica)
         item.work.tell_now()
 
     def lost(self) -> None:
@@ -262,6 +280,16 @@ class LeanReplica:
     def _offer(self, replica: Replica) -> None:
         if not self._is_lost:
             replica.runner_link.lane.offer(LeanSlot(replica, self))
+
+
+def could_not_carry(replica_id: str, reason: str) -> CallerError:
+    """The error of a request that the emulator failed over on its way to a replica, or back."""
+    return CallerError(
+        StatusCode.INTERNAL_UNCATEGORIZED,
+        f"The emulator failed while it carried this request to replica {replica_id[:8]} and back: {reason}.",
+        hint="This is a bug of the emulator; its log has the trace, and `clarifai-emulator status` lists it.",
+        description="Internal error",
+    )
 
 
 def item_head(work: Work) -> RunnerItem:

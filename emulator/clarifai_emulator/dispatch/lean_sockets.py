@@ -21,6 +21,8 @@ from clarifai_emulator.dispatch.lean import LeanReplica
 from clarifai_emulator.dispatch.runner_item import item_parts
 from clarifai_emulator.dispatch.work import Work
 from clarifai_emulator.inside.lean_main import (
+    ADMITS,
+    ASKING,
     CANCEL,
     CHANNEL,
     DONE,
@@ -114,11 +116,17 @@ class LeanSockets:
             self._replica.lost()
             return
         frames, self._received = _frames(memoryview(self._received + data))
-        for kind, number, payload in frames:
-            if kind == READY:
-                self._replica.ready(number)
-            elif kind == GENUINE:
-                self._replica.serves_genuinely(bytes(payload).decode())
+        try:
+            for kind, number, payload in frames:
+                if kind in (READY, ASKING):
+                    self._replica.ready(number, is_asked=kind == ASKING)
+                elif kind == ADMITS:
+                    self._replica.admits()
+                elif kind == GENUINE:
+                    self._replica.serves_genuinely(bytes(payload).decode())
+        except Exception:
+            self._replica.lost()  # else it would be waited for for ever
+            raise
 
     def _say(self, kind: int, number: int, theirs: socket.socket | None = None) -> None:
         """In order, each as soon as the socket takes it."""

@@ -20,6 +20,7 @@ import socket
 import time
 
 PACKET = 1 << 20
+MOST_FDS = 8
 # A parent that has not forked by then hangs. It takes milliseconds, on a machine short of processor time seconds.
 PATIENCE_SECONDS = 10.0
 # A job that ends its parent so often is given up.
@@ -53,9 +54,10 @@ class Keeper:
     that says "ready" or "failed", and for each job that comes there "started" with the pid, or "unforked". Where
     the system hands nobody over to the keeper, the keeper is the parent itself."""
 
-    def __init__(self, control, forge):
+    def __init__(self, control, forge, loopbacks=None):
         self.control = control
         self.forge = forge
+        self.loopbacks = (loopbacks or NoLoopbacks)(self.tell)
         self.pid = os.getpid()
         self.is_parent = not adopt_orphans()
         self.parent = 0
@@ -77,8 +79,10 @@ class Keeper:
         else:
             self.begin_parent()
         while True:
-            waits = [self.control, wake] + ([self.sock] if self.sock else [])
+            waits = [self.control, wake, *self.loopbacks.waiting] + ([self.sock] if self.sock else [])
             ready, _, _ = select.select(waits, [], [], self.time_left())
+            for fd in self.loopbacks.waiting.keys() & ready:
+                self.loopbacks.handle(fd)
             if wake in ready:
                 drain(wake)
                 self.reap()
@@ -98,7 +102,7 @@ class Keeper:
     def hear_emulator(self):
         data, fds = b"", []
         with contextlib.suppress(OSError):
-            data, fds, _, _ = socket.recv_fds(self.control, PACKET, 4)
+            data, fds, _, _ = socket.recv_fds(self.control, PACKET, MOST_FDS)
         if not data:
             self.end()
         job = json.loads(data)
@@ -107,7 +111,7 @@ class Keeper:
         elif job["op"] == "signal":
             self.signal(job)
         else:
-            self.jobs.append(Job(job["id"], data, fds))
+            self.jobs.append(Job(job["id"], data, fds, wants_loopback=job.get("network") == "own"))
 
     def signal(self, order):
         pid = next((pid for pid, job_id in self.children.items() if job_id == order["id"]), 0)
@@ -138,6 +142,7 @@ class Keeper:
         if self.parent == 0:
             ours.close()
             self.control.close()
+            self.loopbacks.forget()
             let_go_of_children()
             end_with(self.pid)
             self.forge.serve(theirs, self.pid)
@@ -205,6 +210,7 @@ class Keeper:
             job, pid = self.jobs[0], os.fork()
             if pid == 0:
                 self.control.close()
+                self.loopbacks.forget()
                 self.forge.become(json.loads(job.data), job.fds, self.pid)
             self.begun(self.done_with_job(job.id), pid)
         if self.given is not None or not self.jobs:
@@ -231,6 +237,9 @@ class Keeper:
         return job
 
     def begun(self, job, pid):
+        if job.loopback:
+            self.loopbacks.expect(job.loopback, pid, job.id)
+            job.loopback = None
         job.close()
         self.children[pid] = job.id
         self.tell({"event": "started", "id": job.id, "pid": pid})
@@ -292,16 +301,33 @@ class Keeper:
         os._exit(0)
 
 
-class Job:
-    """A process that the emulator wants, with the descriptors for it; the first is where it prints."""
+class NoLoopbacks:
+    """Stands where no replica is given a loopback of its own."""
 
-    def __init__(self, job_id, data, fds):
+    def __init__(self, tell):
+        self.waiting = {}
+
+    def forget(self):
+        """Forget nothing."""
+
+
+class Job:
+    """A process that the emulator wants, with the descriptors for it: the first is where it prints, the last where
+    it asks for a loopback of its own (``own_loopback_main.py``), if it is to."""
+
+    def __init__(self, job_id, data, fds, *, wants_loopback=False):
         self.id = job_id
         self.data = data
         self.fds = fds
         self.tries = 0
+        self.loopback = None
+        if wants_loopback:
+            self.loopback, theirs = socket.socketpair()
+            self.fds.append(theirs.detach())
 
     def close(self):
+        if self.loopback:
+            self.loopback.close()
         for fd in self.fds:
             os.close(fd)
 

@@ -145,6 +145,8 @@ class _Unpacking:
             self._make_folder(path, member.name)
         elif member.type not in tarfile.REGULAR_TYPES or member.sparse is not None:
             raise _refusal(f"{_shown(member.name)} is {_kind(member)}; only files and folders are unpacked")
+        elif path == self.target:
+            raise _refusal(f"{_shown(member.name)} is a file where the model directory itself is")
         else:
             self._make_folder(path.parent, member.name)
             self._count()

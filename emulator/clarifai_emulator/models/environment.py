@@ -141,7 +141,7 @@ def _lines(directory: ModelDirectory) -> list[Line]:
     except UnreadableRequirements as error:
         raise ModelError(
             f"The requirements of {directory.path} cannot be read: {error}.",
-            hint="Create the file or remove the line.",
+            hint="Mend the file as the message says, and deploy again.",
         ) from error
 
 

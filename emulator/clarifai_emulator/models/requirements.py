@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import os
 import re
@@ -13,6 +14,7 @@ from pathlib import Path
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
+_MARK = "\ufeff"
 _INCLUDE = re.compile(r"(?:-r|--requirement)(?:\s+|=|(?=[^\s=-]))(?P<file>.+)")
 _CONSTRAINT = re.compile(r"(?:-c|--constraint)(?:\s+|=|(?=[^\s=-]))(?P<file>.+)")
 _EDITABLE = re.compile(r"(?:-e|--editable)(?:\s+|=)(?P<target>.+)")
@@ -164,9 +166,31 @@ def direct_sdk_version(text: str) -> str:
 
 def _text(file: Path) -> str:
     try:
-        return file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        data = file.read_bytes()
+    except OSError as error:
         raise UnreadableRequirements(f"{file.name} cannot be read: {error}") from error
+    try:
+        text = data.decode()
+    except UnicodeDecodeError as error:
+        problem = _encoding_of(data) or f"cannot be read: {error}"
+        raise UnreadableRequirements(f"{file.name} {problem}") from error
+    begins = text.removeprefix(_MARK)
+    if begins != text and not begins.startswith(("#", "\n", "\r")):
+        raise UnreadableRequirements(
+            f"{file.name} begins with a byte order mark, which the SDK takes for a part of the first name: save it "
+            "as UTF-8 without one"
+        )
+    return begins.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _encoding_of(data: bytes) -> str:
+    """Say in which encoding a text is that is not UTF-8, where it says so itself."""
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return (
+            "is UTF-16 text, which the SDK does not read: save it as UTF-8 (`pip freeze > …` writes UTF-16 in "
+            "Windows PowerShell 5)"
+        )
+    return ""
 
 
 def _logical_lines(text: str) -> Iterator[str]:

@@ -97,6 +97,11 @@ class ReplicaRecord:
         """Count the items it works on."""
         return len(self.replica.busy) if self.replica is not None else 0
 
+    def held_ports(self) -> Sequence[int]:
+        """Return the ports of this machine that its model's servers keep from other replicas."""
+        network = self.process.network if self.process is not None else None
+        return network.ports() if network is not None else ()
+
     @property
     def runner_kind(self) -> str:
         """Name the runner that takes its items through the model."""
@@ -158,6 +163,8 @@ class Fleet:
     slots_per_replica: int = 1
     retired: bool = False  # nothing may run any more: the deployment is gone, disabled or at another version
     warming: bool = False  # its deployment is not at this version yet; see replacement.py
+    reloading: bool = False  # its replicas had to end before others load their code: nothing else starts meanwhile
+    held_ports: tuple[int, ...] = ()  # of this machine, which its replicas were found to keep from others
     told_overcommitment: bool = False
     no_room_since: float | None = None  # while a replica is wanted that finds no room, but may find some
     failures: int = 0

@@ -18,11 +18,12 @@ from clarifai_emulator.errors import CallerError, NoRoom
 from clarifai_emulator.models.versions import is_building
 from clarifai_emulator.nodepools.fleet import Fleet, ReplicaRecord, ReplicaState
 from clarifai_emulator.nodepools.replicas import Replicas
-from clarifai_emulator.nodepools.rollouts import Rollouts
+from clarifai_emulator.nodepools.rollouts import Rollout, Rollouts
 from clarifai_emulator.nodepools.scaling import TRAFFIC_HISTORY_SECONDS, desired_replicas, replica_bounds
 from clarifai_emulator.nodepools.supervisor_reports import (
     Reporter,
     cannot_be_placed,
+    has_ports,
     holds_the_accelerators,
     no_code,
 )
@@ -119,6 +120,8 @@ class FleetScaling:
         if now < fleet.retry_at:
             self._worklist.mark_later(fleet.lane.key, fleet.retry_at - now)
             return
+        if fleet.held_ports and len(fleet.records) > len(fleet.active):
+            return  # until those that end have given their ports back, which is told
         if fleet.target.is_user_run:
             fleet.lane.pend("its nodepool has no nodes of its own: start the runner yourself")
             return
@@ -131,6 +134,10 @@ class FleetScaling:
         grown_before = bool(fleet.active)
         rollout = self._rollouts.towards(fleet.lane.key)
         old = list(rollout.old.active) if rollout is not None else []
+        ports = [port for record in old for port in record.held_ports()]
+        if rollout is not None and ports:
+            self._stop_first(fleet, rollout, f"its model's server {has_ports(ports)}")
+            return
         for _ in range(count):
             try:
                 self._replicas.launch(fleet, instead_of=old)
@@ -178,13 +185,18 @@ class FleetScaling:
         if fleet.target.deployment is not None and fleet.target.deployment.graceful_deploy:
             fleet.stuck = holds_the_accelerators(fleet.target, str(no_room))
             return False
-        self._report.fleet(fleet, "deployment.stops_first", f"what serves ends first: {no_room}")
+        self._stop_first(fleet, rollout, str(no_room))
+        return True
+
+    def _stop_first(self, fleet: Fleet, rollout: Rollout, reason: str) -> None:
+        """End what serves before the fleet that takes its place starts."""
+        key = fleet.lane.key
+        self._report.fleet(fleet, "deployment.stops_first", f"what serves ends first: {reason}")
         self._rollouts.put(key[:2], None)
         if not rollout.moves:
             rollout.old.retired = True
         self._worklist.mark(rollout.old.lane.key)
         self._worklist.mark_later(key, _PENDING_SECONDS)
-        return True
 
     def is_strict(self, nodepools: Iterable[Nodepool]) -> bool:
         """Tell whether only --strict-capacity keeps CPUs and memory of this machine from being overcommitted

@@ -46,8 +46,9 @@ from clarifai_emulator.store import Store
 class NodepoolParts:
     """Gather what nodepools are made of and share with the rest of an emulator.
 
-    ``can_see``: whether a user may see a resource. ``hosted``: further models that Clarifai is taken to host.
-    ``hold`` is entered while a model stands at a breakpoint. ``written``: what models write into their directories.
+    ``on_failure`` is told which part failed, and how. ``can_see``: whether a user may see a resource. ``hosted``:
+    further models that Clarifai is taken to host. ``hold`` is entered while a model stands at a breakpoint.
+    ``written``: what models write into their directories.
     """
 
     config: EmulatorConfig
@@ -63,6 +64,7 @@ class NodepoolParts:
     written: WrittenFiles
     hosted: Set[ModelKey] = frozenset()
     hold: Hold = contextlib.nullcontext
+    on_failure: Callable[[str, Exception], object] = lambda part, error: None
 
 
 class Nodepools:
@@ -102,6 +104,7 @@ class Nodepools:
             reporter=report,
             clock=clock,
             on_rollout=self._forget_decisions,
+            on_failure=parts.on_failure,
         )
         self.routing_view = RoutingView(
             store=store,

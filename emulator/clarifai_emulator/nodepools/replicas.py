@@ -14,6 +14,7 @@ from clarifai_grpc.grpc.api.resources_pb2 import ComputeInfo, Nodepool, Runner
 
 from clarifai_emulator.backends.printed import LogOrigin
 from clarifai_emulator.backends.reload_link import ReloadLink, load_failure
+from clarifai_emulator.background_work import begin
 from clarifai_emulator.clock import Clock
 from clarifai_emulator.config import EmulatorConfig
 from clarifai_emulator.dispatch.dispatcher import Dispatcher
@@ -124,7 +125,8 @@ class Replicas:
             record.state, record.standby = ReplicaState.STANDBY, standby
         fleet.records[record.replica_id] = record
         self._report.replica(fleet, record, "replica.starting", f"in nodepool '{placement.nodepool[2]}'")
-        record.task = asyncio.create_task(self._live(record), name=f"replica {record.replica_id[:8]}")
+        name = f"replica {record.replica_id[:8]}"
+        record.task = begin(self._live(record), name, partial(self._life_failed, record))
         return record
 
     def connected(self, fleet: Fleet, replica: Replica) -> None:
@@ -151,7 +153,8 @@ class Replicas:
         self._report.replica(fleet, record, "replica.draining", reason)
         if record.replica is not None:
             record.replica.drain()
-        task = asyncio.create_task(self._finish(record, at_once=at_once))
+        name = f"end of replica {record.replica_id[:8]}"
+        task = begin(self._finish(record, at_once=at_once), name, partial(self.kill, record))
         self._drains.add(task)
         task.add_done_callback(self._drains.discard)
 
@@ -177,6 +180,10 @@ class Replicas:
         replica.give_up()
         if record.state is not ReplicaState.DRAINING:
             self.drain(fleet, record, "it hangs; another replica takes its place")
+
+    def look_at(self, fleet: Fleet) -> None:
+        """Let the supervisor see to a fleet that may have too few replicas."""
+        self._on_change(fleet)
 
     def fleet_of_runner(self, key: RunnerKey) -> Fleet | None:
         """The fleet that this runner was made for."""
@@ -212,7 +219,9 @@ class Replicas:
         while any(map(_is_winding_up, records)) and self._clock.monotonic() < deadline:  # noqa: ASYNC110
             await asyncio.sleep(_WIND_UP_POLL_SECONDS)
         for fleet, record in candidates:
-            if fleet.target.source is not None and _is_idle(record) and fleet.records.pop(record.replica_id, None):
+            if fleet.target.source is None or not _is_idle(record) or record.held_ports():
+                continue  # the next model may want the port of its server
+            if fleet.records.pop(record.replica_id, None):
                 self.warm_pool.put(record, fleet.target.source, fleet.slots_per_replica)
 
     def _reuse(self, fleet: Fleet) -> bool:
@@ -303,16 +312,18 @@ class Replicas:
             record.genuine_because = self._launch_specs.why_genuine(source.backend)
             record.process = await backend.start(spec, tell)
             if record.process.debugger is not None:
-                debugging = asyncio.create_task(self._debuggers.attach(debugged, record.replica_id, record.process))
+                attaching = self._debuggers.attach(debugged, record.replica_id, record.process)
+                debugging = begin(attaching, "attaching of a debugger", partial(self._kill_unready, record))
             if record.process.reloads is not None:
                 record.reload = ReloadLink(record.process.reloads)
-                holding = asyncio.create_task(self._loaded_code.release(source, record, code))
+                releasing = self._loaded_code.release(source, record, code)
+                holding = begin(releasing, "release of a replica", partial(self._kill_unready, record))
             elif record.standby is not None and not record.standby.loaded.done():
                 record.standby.loaded.set_result(code.digest)  # whether it loads shows when it is live, or is not
             if record.process.connection is not None:
                 lean = self._attach(record, record.process.connection)
             ended = str(await asyncio.shield(record.process.exited))
-            why = record.killed_because or ended
+            why = record.killed_because or _refused(record) or ended
         except ModelError as error:
             why = error.summary
             record.tail.extend(str(error).splitlines())
@@ -332,6 +343,23 @@ class Replicas:
             self.warm_pool.discard(record)
             self._give_back(_fleet_of(record), record, why)
             self._ended(_fleet_of(record), record, why)
+
+    def _kill_unready(self, record: ReplicaRecord, reason: str) -> None:
+        """End a replica that would wait for ever for what failed."""
+        self.kill(record, f"the emulator failed to make it ready: {reason}")
+
+    def _life_failed(self, record: ReplicaRecord, reason: str) -> None:
+        """Do what its task can no more: end the replica, and let the fleet have another."""
+        fleet, why = _fleet_of(record), f"the emulator failed over it: {reason}"
+        self.kill(record, why)
+        record.has_ended = True
+        fleet.records.pop(record.replica_id, None)
+        fleet.failures += 1
+        fleet.retry_at = self._clock.monotonic() + crash_delay(fleet.failures)
+        fleet.last_crash = self._clock.monotonic(), why
+        if is_failed(fleet.failures) and not fleet.live:
+            fleet.lane.refuse(keeps_failing(fleet, why))
+        self._on_change(fleet)
 
     def _attach(self, record: ReplicaRecord, end: LeanEnd) -> LeanReplica | None:
         """Feed a lean runner."""
@@ -423,6 +451,12 @@ class Replicas:
 def _fleet_of(record: ReplicaRecord) -> Fleet:
     assert record.fleet is not None, "a replica is started for a fleet"
     return record.fleet
+
+
+def _refused(record: ReplicaRecord) -> str:
+    """Return why the replica was kept from a port while it loaded its model, which has ended it."""
+    network = record.process.network if record.process is not None else None
+    return network.refused if network is not None and record.ready is None else ""
 
 
 def _is_idle(record: ReplicaRecord) -> bool:

@@ -11,13 +11,13 @@ One task reconciles; each replica has one task that lives exactly as long as its
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from clarifai_grpc.grpc.api.resources_pb2 import ComputeInfo, ModelVersion, Nodepool, Runner
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
+from clarifai_emulator.background_work import begin, described
 from clarifai_emulator.clock import Clock
 from clarifai_emulator.config import EmulatorConfig
 from clarifai_emulator.dispatch.dispatcher import Dispatcher
@@ -36,13 +36,12 @@ from clarifai_emulator.nodepools.rollouts import Rollout, Rollouts
 from clarifai_emulator.nodepools.supervisor_reports import (
     Reporter,
     cannot_be_placed,
+    cannot_be_seen_to,
     deleted,
     superseded,
 )
 from clarifai_emulator.nodepools.worklist import Worklist
 from clarifai_emulator.store import Key, Kind, Store
-
-log = logging.getLogger(__name__)
 
 # The runner's own number of threads when neither config.yaml nor the emulator's configuration says.
 _RUNNER_THREADS = 16
@@ -63,9 +62,11 @@ class Supervisor:
         reporter: Reporter,
         clock: Clock,
         on_rollout: Callable[[], None],
+        on_failure: Callable[[str, Exception], object],
     ) -> None:
         self.fleets = Fleets()
         self._rollouts = Rollouts(on_rollout)
+        self._on_failure = on_failure
         self._stop_first: set[Key] = set()
         self._config = config
         self._store = store
@@ -92,7 +93,7 @@ class Supervisor:
 
     def start(self) -> None:
         """Begin to reconcile."""
-        self._task = asyncio.create_task(self._loop(), name="supervisor")
+        self._task = begin(self._loop(), "supervisor", self._loop_failed)
 
     async def stop(self, *, grace: float) -> None:
         """Stop reconciling and end every replica: SIGTERM, and after ``grace`` seconds SIGKILL."""
@@ -181,33 +182,59 @@ class Supervisor:
         while True:
             await self._worklist.wake.wait()
             self._worklist.wake.clear()
-            try:
-                self._refresh()
-                while (key := self._worklist.take()) is not None:
+            self._refresh()
+            while (key := self._worklist.take()) is not None:
+                try:
                     self._reconcile(key)
-            except Exception:
-                log.exception("the supervisor failed; it goes on with the next change")
+                except Exception as error:
+                    self._failed(key[:2], error)
+
+    def _failed(self, deployment: tuple[str, str], error: Exception) -> None:
+        """Tell those who wait for this deployment that it cannot be seen to. Whoever asks again lets it be tried
+        again."""
+        self._on_failure(f"supervisor of deployment '{deployment[1]}'", error)
+        refusal = cannot_be_seen_to(deployment[1], described(error))
+        for lane in self._dispatcher.lanes_of(*deployment):
+            lane.refuse(refusal)
+            lane.accept()
+
+    def _loop_failed(self, reason: str) -> None:
+        """Tell everybody who waits, and begin again."""
+        for lane in self._dispatcher.lanes():
+            lane.refuse(cannot_be_seen_to(lane.key.deployment_id, reason))
+            lane.accept()
+        self.start()
 
     # ── which fleets there should be ───────────────────────────────────────────────────────────────────
 
     def _refresh(self) -> None:
         """Bring the fleets of changed deployments up to what their deployment now says. What serves goes on until
         that does."""
+        failed: set[Key] = set()
         while self._stale:
-            user_id, deployment_id = self._stale.pop()
-            target = self._targets.of_deployment(user_id, deployment_id)
-            current, rollout = None, None
-            if target is not None:
-                current = LaneKey(user_id, deployment_id, target.version.id)
-                rollout = self._rollout_to(current, target)
-                self._aim(current, target)
-            self._stop_first.discard((user_id, deployment_id))
-            self._rollouts.put((user_id, deployment_id), rollout)
-            for fleet in self.fleets.of_deployment(user_id, deployment_id):
-                is_old = rollout is not None and fleet is rollout.old
-                if fleet.lane.key != current and not fleet.warming and not is_old:
-                    fleet.retired = True
-                    self._worklist.note(fleet.lane.key)
+            deployment = self._stale.pop()
+            try:
+                self._bring_up_to(deployment[0], deployment[1])
+            except Exception as error:
+                failed.add(deployment)  # whatever wakes the supervisor next lets it be tried again
+                self._failed((deployment[0], deployment[1]), error)
+        self._stale |= failed
+
+    def _bring_up_to(self, user_id: str, deployment_id: str) -> None:
+        """Bring the fleets of one deployment up to what it now says."""
+        target = self._targets.of_deployment(user_id, deployment_id)
+        current, rollout = None, None
+        if target is not None:
+            current = LaneKey(user_id, deployment_id, target.version.id)
+            rollout = self._rollout_to(current, target)
+            self._aim(current, target)
+        self._stop_first.discard((user_id, deployment_id))
+        self._rollouts.put((user_id, deployment_id), rollout)
+        for fleet in self.fleets.of_deployment(user_id, deployment_id):
+            is_old = rollout is not None and fleet is rollout.old
+            if fleet.lane.key != current and not fleet.warming and not is_old:
+                fleet.retired = True
+                self._worklist.note(fleet.lane.key)
 
     def _rollout_to(self, new: LaneKey, target: Target) -> Rollout | None:
         """Return what serves, and has to go on until this target does; None where that serves already, or nothing
@@ -399,6 +426,8 @@ class Supervisor:
             return
         if fleet.retired:
             self._retire(fleet)
+            return
+        if fleet.reloading:
             return
         if any(record.was_healthy(now) for record in fleet.live):
             fleet.failures = 0

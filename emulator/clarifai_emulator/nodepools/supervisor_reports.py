@@ -4,6 +4,7 @@ them."""
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Sequence
 from typing import Any
 
 from clarifai_grpc.grpc.api.resources_pb2 import ComputeInfo, Runner
@@ -19,6 +20,17 @@ from clarifai_emulator.nodepools.fleet import Fleet, ReplicaRecord, Target
 from clarifai_emulator.nodepools.ways_out import ways_out
 
 _SOURCES_KEPT = 1_000
+
+
+def cannot_be_seen_to(deployment_id: str, reason: str) -> CallerError:
+    """The error of requests that waited for a deployment when the emulator failed over it."""
+    return CallerError(
+        StatusCode.INTERNAL_UNCATEGORIZED,
+        f"The emulator failed while it saw to the replicas of deployment '{deployment_id}': {reason}.",
+        hint="This is a bug of the emulator, or versions of its packages do not fit each other: its log has the "
+        "trace, and `clarifai-emulator status` lists it. The next request lets it be tried again.",
+        description="Internal error",
+    )
 
 
 class Reporter:
@@ -143,6 +155,13 @@ def holds_the_accelerators(target: Target, reason: str) -> CallerError:
         f"{reason.rstrip('.')}.",
         hint="End what serves first: `clarifai-emulator deploy DIR --stop-first`; requests wait meanwhile.",
     )
+
+
+def has_ports(ports: Sequence[int]) -> str:
+    """Say which ports are taken, after their owner."""
+    names = ", ".join(map(str, sorted(set(ports))))
+    many = "s" if len(set(ports)) > 1 else ""
+    return f"listens at port{many} {names} of this machine, which the new one's may want"
 
 
 def _way_out(failure: str, code: str) -> str:

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from clarifai_emulator.background_work import begin_thread
+
 _SETTLED_SECONDS = 0.05
 
 
@@ -21,10 +23,15 @@ class _Look:
 
 class FileLooks:
     """Calls ``on_change`` in a thread of its own when what ``files()`` names is no longer what it was: content, or
-    which files there are."""
+    which files there are; ``on_failure`` with the reason where they cannot be looked at any more."""
 
     def __init__(
-        self, files: Callable[[], Iterable[Path]], on_change: Callable[[], object], *, every: float = 0.5
+        self,
+        files: Callable[[], Iterable[Path]],
+        on_change: Callable[[], object],
+        on_failure: Callable[[str], object],
+        *,
+        every: float = 0.5,
     ) -> None:
         self._files = files
         self._on_change = on_change
@@ -32,17 +39,19 @@ class FileLooks:
         self._seen: dict[Path, _Look] = {}
         self._looking = threading.Lock()
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="looks at files", daemon=True)
+        self._thread: threading.Thread | None = None
+        self._on_failure = on_failure
 
     def start(self) -> None:
         """Begin; what is saved from here on is told."""
         self._seen = self._look(self._seen)
-        self._thread.start()
+        self._thread = begin_thread(self._run, "poller of files", self._on_failure)
 
     def stop(self) -> None:
-        """End, and wait until no call is made any more. Only after ``start``."""
+        """End, and wait until no call is made any more."""
         self._stopping.set()
-        self._thread.join()
+        if self._thread is not None:
+            self._thread.join()
 
     def accept(self) -> None:
         """Take the present ``files`` as they are: other names are no change. Changes of earlier ones still

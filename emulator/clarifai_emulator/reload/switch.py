@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from clarifai_grpc.grpc.api.resources_pb2 import ModelVersion
 
 from clarifai_emulator.backends.reload_link import CannotSwap, ReloadLink
+from clarifai_emulator.background_work import beside
 from clarifai_emulator.deploy.deployer import Deployer
 from clarifai_emulator.deploy.model_versions import NewCode
 from clarifai_emulator.deploy.pinned_versions import is_pinned
@@ -198,8 +199,8 @@ class Switch:
 
     async def _unless_newer(self, project: Project, waiting: Coroutine[Any, Any, T]) -> T:
         """Wait, but not past a newer save. Raises ``Superseded``."""
-        task = asyncio.create_task(waiting)
-        newer = asyncio.create_task(project.newer.wait())
+        task = beside(waiting)
+        newer = beside(project.newer.wait())
         try:
             await asyncio.wait([task, newer], return_when=asyncio.FIRST_COMPLETED)
             if not task.done():

@@ -19,6 +19,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path, PurePath
 from typing import Any
 
+from clarifai_emulator.background_work import begin_thread
 from clarifai_emulator.models.code import Code, CodeReader
 from clarifai_emulator.models.version_source import Watched
 from clarifai_emulator.reload.debounce import FileEvent, Settling
@@ -59,7 +60,7 @@ class Watcher:
         self._events: queue.Queue[tuple[str, FileEvent] | None] = queue.Queue()
         self._observer: Any = None
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name=f"watcher of {directory.name}", daemon=True)
+        self._thread: threading.Thread | None = None
 
     def start(self) -> None:
         """Begin; what is saved from here on is told."""
@@ -68,14 +69,20 @@ class Watcher:
             problem = self._observe()
             if problem:
                 self._poll_from_now_on(problem)
-        self._thread.start()
+        self._thread = begin_thread(self._run, f"watcher of {self._directory.name}", self._failed)
 
     def stop(self) -> None:
         """End, and wait until no call is made any more."""
         self._stopping.set()
         self._events.put(None)
-        self._thread.join()
+        if self._thread is not None:
+            self._thread.join()
         self._end_observer()
+
+    def _failed(self, reason: str) -> None:
+        self._say(
+            f"Saves in {self._directory} are not noticed any more: {reason}. Start `clarifai-emulator dev` again."
+        )
 
     # ── events ─────────────────────────────────────────────────────────────────────────────────────────
 

@@ -20,7 +20,7 @@ class Told:
         self.folder = folder
         self.more: list[Path] = []
         self._came = threading.Semaphore(0)
-        self.looks = FileLooks(lambda: [*folder.glob("*.txt"), *self.more], self._came.release, every=0.01)
+        self.looks = FileLooks(lambda: [*folder.glob("*.txt"), *self.more], self._came.release, print, every=0.01)
 
     def was_told(self, *, within: float = 5.0) -> bool:
         return self._came.acquire(timeout=within)

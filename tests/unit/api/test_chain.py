@@ -15,6 +15,7 @@ from clarifai_emulator.api.access.auth import Authenticator
 from clarifai_emulator.api.call import ApiCall, Step, StreamHandler
 from clarifai_emulator.api.chain import RequestChain
 from clarifai_emulator.api.rpc import rpc_table
+from clarifai_emulator.api.transport.peer import NO_PEER
 from clarifai_emulator.errors import CallerError
 from clarifai_emulator.events import EventBus
 from resource_api import StillClock
@@ -68,7 +69,7 @@ class Scene:
             raise OSError("no space left on device")
 
     def call(self, rpc: Any = GET, metadata: dict[str, str] = KEY) -> ApiCall:
-        return self.chain.begin(rpc, metadata, peer="ipv4:1", seconds_left=None)
+        return self.chain.begin(rpc, metadata, peer=NO_PEER, seconds_left=None)
 
     async def unary(self, handler: Any, **begin: Any) -> tuple[Any, ApiCall]:
         call = self.call(**begin)
@@ -379,6 +380,6 @@ async def test_a_step_may_answer_instead_of_an_error_and_have_the_messages(kind:
 
 async def test_what_is_no_rpc_of_the_platform_is_not_shown_to_steps_that_want_messages() -> None:
     scene = Scene(lambda pages: (Doubting(),))
-    call = scene.chain.begin(GET, KEY, peer="", is_heard=False)
+    call = scene.chain.begin(GET, KEY, peer=NO_PEER, is_heard=False)
     response = await scene.chain.unary(call, lambda call, request: call.rpc.response_type(), None)
     assert (response.status.code, response.status.details) == (StatusCode.SUCCESS, "")

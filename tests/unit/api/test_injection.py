@@ -16,6 +16,7 @@ from clarifai_emulator.api.chain import RequestChain
 from clarifai_emulator.api.handlers.inference import Inference
 from clarifai_emulator.api.injection import Injector
 from clarifai_emulator.api.rpc import rpc_table
+from clarifai_emulator.api.transport.peer import NO_PEER
 from clarifai_emulator.config import EmulatorConfig
 from clarifai_emulator.dispatch.dispatcher import Dispatcher
 from clarifai_emulator.dispatch.lane import Lane, LaneKey, Replica, Slot
@@ -147,7 +148,7 @@ async def refusal(asking: asyncio.Future[Any]) -> CallerError:
 
 
 async def chained(scene: Scene, name: str = "GetModel") -> tuple[Any, ApiCall]:
-    call = scene.chain.begin(rpc_table()[name], {"authorization": "Key abc"}, peer="", seconds_left=None)
+    call = scene.chain.begin(rpc_table()[name], {"authorization": "Key abc"}, peer=NO_PEER, seconds_left=None)
     return await scene.chain.unary(call, lambda call, request: call.rpc.response_type(), "request"), call
 
 
@@ -197,7 +198,7 @@ async def test_other_rpcs_and_refused_callers_do_not_get_it() -> None:
     scene = Scene()
     active = scene.add(rpc="GetModel", throttle=True)
     assert (await chained(scene, "ListModels"))[0].status.code == StatusCode.SUCCESS
-    stranger = scene.chain.begin(rpc_table()["GetModel"], {}, peer="", seconds_left=None)
+    stranger = scene.chain.begin(rpc_table()["GetModel"], {}, peer=NO_PEER, seconds_left=None)
     refused = await scene.chain.unary(stranger, lambda call, request: None, "request")
     assert refused.status.code == StatusCode.CONN_INVALID_REQUEST
     assert active.seen == 0
@@ -221,7 +222,7 @@ async def test_a_stream_gets_it_as_its_only_answer() -> None:
     scene = Scene()
     scene.add(status=21351)
     call = scene.chain.begin(
-        rpc_table()["GenerateModelOutputs"], {"authorization": "Key abc"}, peer="", seconds_left=None
+        rpc_table()["GenerateModelOutputs"], {"authorization": "Key abc"}, peer=NO_PEER, seconds_left=None
     )
     answers = [each async for each in scene.chain.stream(call, lambda c, r: pytest.fail("reached"), given())]
     assert [each.status.details for each in answers] == ["Model deploying (injected by fault 'x')"]

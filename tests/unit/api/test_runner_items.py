@@ -15,6 +15,7 @@ from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 from clarifai_emulator.api import runner_items
 from clarifai_emulator.api.rpc import rpc_table
 from clarifai_emulator.api.runner_items import Admission, RunnerItems
+from clarifai_emulator.api.transport.peer import NO_PEER, Peer
 from clarifai_emulator.dispatch.dispatcher import Dispatcher
 from clarifai_emulator.dispatch.lane import LaneKey, RunnerLink
 from clarifai_emulator.dispatch.work import STREAMING_STREAMING, UNARY_STREAMING, UNARY_UNARY, State, Work
@@ -34,6 +35,7 @@ class Stream:
         self._says: asyncio.Queue[Any] = asyncio.Queue()
         self._hears: asyncio.Queue[Any] = asyncio.Queue()
         self.metadata = {"authorization": "Key replica-1"}
+        self.peer = NO_PEER
         self.closed = False
         self.broken: Exception | None = None
         self.initial_metadata: dict[str, str] = {}
@@ -98,10 +100,11 @@ class Scene:
         self.link: RunnerLink = self.dispatcher.add_runner((*POOL, "runner"), self.lane)
         self.answer: Admission | int = Admission(self.link, "r1")
         self.asked: list[tuple[Mapping[str, str], str]] = []
-        self.items = RunnerItems(self.dispatcher, self._admit)
+        self.refused = 0
+        self.items = RunnerItems(self.dispatcher, self._admit, lambda *_: self.refused)
         self._streams: list[Stream] = []
 
-    def _admit(self, metadata: Mapping[str, str], first: Any) -> Admission | int:
+    def _admit(self, metadata: Mapping[str, str], first: Any, _peer: Peer) -> Admission | int:
         self.asked.append((metadata, first.runner_id))
         return self.answer
 
@@ -481,13 +484,21 @@ async def test_a_runner_that_is_not_admitted_hears_the_status_and_its_stream_end
     assert scene.link.replicas == {}
 
 
+async def test_of_a_credential_that_is_no_good_no_message_is_taken(scene: Scene) -> None:
+    scene.refused = StatusCode.CONN_KEY_NOT_FOUND
+    stream = scene.stream(runner_id="runner")
+    assert (await stream.hear()).status.code == StatusCode.CONN_KEY_NOT_FOUND
+    await stream.task
+    assert scene.asked == []
+
+
 async def test_an_error_in_here_never_reaches_the_runner(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
     """An error code would end the runner's thread for good."""
 
-    def broken(_metadata: Any, _first: Any) -> Admission:
+    def broken(_metadata: Any, _first: Any, _peer: Peer) -> Admission:
         raise KeyError("bug")
 
-    scene.items = RunnerItems(scene.dispatcher, broken)
+    scene.items = RunnerItems(scene.dispatcher, broken, lambda *_: 0)
     stream = await scene.idle()
     await stream.task
     assert [record.getMessage() for record in caplog.records] == ["a runner's stream failed"]

@@ -15,6 +15,7 @@ from clarifai_emulator.api.call import ApiCall, Interceptor, StreamHandler, only
 from clarifai_emulator.api.chain import RequestChain
 from clarifai_emulator.api.rpc import rpc_table
 from clarifai_emulator.api.taps import HeardCall, tap
+from clarifai_emulator.api.transport.peer import NO_PEER
 from clarifai_emulator.errors import TransportError
 from clarifai_emulator.events import EventBus
 from http_port import HttpClient, http_client
@@ -132,7 +133,7 @@ async def test_an_rpc_without_a_handler_may_be_answered_by_an_interceptor() -> N
     missing = TransportError("UNIMPLEMENTED", "not there yet")
 
     async def answers() -> list[Any]:
-        call = chain.begin(rpc_table()["PostModelOutputs"], {}, peer="")
+        call = chain.begin(rpc_table()["PostModelOutputs"], {}, peer=NO_PEER)
         return [each async for each in chain.unserved(call, only("request"), missing)]
 
     heard: list[HeardCall] = []

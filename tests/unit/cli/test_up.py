@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+import click
 import pytest
 from click.testing import CliRunner
 
 from clarifai_emulator.behaviour import Behaviour
+from clarifai_emulator.cli.docker_options import docker_options, docker_settings
 from clarifai_emulator.cli.env_option import VariableWords, as_setting
 from clarifai_emulator.cli.main import cli
 from clarifai_emulator.cli.up import arguments_of, parse_pats
@@ -39,6 +42,49 @@ def test_variables_of_models_travel_to_a_detached_emulator_in_its_environment_al
     assert arguments_of({"env": words}) == [], "everyone sees a command line"
     setting = as_setting(words)
     assert VariableWords().split_envvar_value(setting) == list(words)
+
+
+def test_build_arguments_travel_to_a_detached_emulator_in_its_environment_alone() -> None:
+    words = ("NPM_TOKEN=planted", "GREETING=two words")
+    assert arguments_of({"docker_build_args": words}) == [], "everyone sees a command line"
+    assert VariableWords().split_envvar_value(as_setting(words)) == list(words)
+
+
+def built_with(*arguments: str, **environ: str) -> tuple[dict[str, str], str]:
+    """Return the build arguments that `up` takes from a command line, and what it says."""
+    found: list[dict[str, str]] = []
+
+    @click.command
+    @docker_options
+    def command(**options: Any) -> None:
+        found.append(dict(docker_settings(options).build_args))
+
+    done = CliRunner().invoke(command, arguments, env=environ, auto_envvar_prefix="CLARIFAI_EMULATOR")
+    return (found or [{}])[0], " ".join(done.output.split())
+
+
+def test_a_build_argument_without_a_value_has_that_of_the_variable() -> None:
+    assert built_with("--docker-build-arg", "NPM_TOKEN", NPM_TOKEN="planted") == ({"NPM_TOKEN": "planted"}, "")
+    assert built_with("--docker-build-arg", "GREETING=hello=you") == ({"GREETING": "hello=you"}, "")
+    setting = "NPM_TOKEN=planted 'GREETING=two words'"
+    assert built_with(CLARIFAI_EMULATOR_DOCKER_BUILD_ARGS=setting) == (
+        {"NPM_TOKEN": "planted", "GREETING": "two words"},
+        "",
+    )
+
+
+def test_a_credential_on_the_command_line_is_warned_of_with_the_other_way() -> None:
+    assert built_with("--docker-build-arg", "NPM_TOKEN=planted") == (
+        {"NPM_TOKEN": "planted"},
+        "Warning: Everyone on this machine sees the value of NPM_TOKEN in the list of processes: set it as a "
+        "variable, and write --docker-build-arg NPM_TOKEN.",
+    )
+
+
+def test_a_build_argument_whose_variable_is_not_there_is_refused_by_name() -> None:
+    _, said = built_with("--docker-build-arg", "NO_SUCH_NAME")
+    assert "--docker-build-arg NO_SUCH_NAME: there is no variable NO_SUCH_NAME in the environment." in said
+    assert "Next: Set it, or write --docker-build-arg NO_SUCH_NAME=VALUE." in said
 
 
 @pytest.mark.parametrize(

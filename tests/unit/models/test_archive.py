@@ -119,6 +119,11 @@ class TestNames:
         assert refused(folder, packed(inside, file)) == "'a' is a file where the archive also has a folder."
         assert refused(folder, packed(file, inside)) == "'a/b' needs a folder where the archive also has a file."
 
+    @pytest.mark.parametrize("name", [".", "./", "././."])
+    def test_a_file_where_the_model_directory_itself_is(self, folder: Path, name: str) -> None:
+        text = refused(folder, packed((member(name), b"x")))
+        assert text == f"'{name}' is a file where the model directory itself is."
+
 
 class TestTypes:
     @pytest.mark.parametrize("target", ["../../outside", "/etc/passwd", "config.yaml"])

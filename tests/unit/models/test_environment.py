@@ -190,3 +190,35 @@ def test_the_pin_that_the_sdk_writes_without_the_network_is_undone(tmp_path: Pat
 
 def test_without_requirements_there_is_no_pin(tmp_path: Path) -> None:
     assert unpin_unknown_sdk(tmp_path / "requirements.txt") is False
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (
+            "clarifai\n".encode("utf-16"),
+            "requirements.txt is UTF-16 text, which the SDK does not read: save it as UTF-8 (`pip freeze > …` "
+            "writes UTF-16 in Windows PowerShell 5)",
+        ),
+        (
+            "\ufeffclarifai\n".encode(),
+            "requirements.txt begins with a byte order mark, which the SDK takes for a part of the first name: "
+            "save it as UTF-8 without one",
+        ),
+        (
+            b"# caf\xe9\nclarifai\n",
+            "requirements.txt cannot be read: 'utf-8' codec can't decode byte 0xe9 in position 5: invalid "
+            "continuation byte",
+        ),
+    ],
+)
+def test_requirements_in_another_encoding_are_refused_by_its_name(tmp_path: Path, data: bytes, said: str) -> None:
+    (tmp_path / "requirements.txt").write_bytes(data)
+    with pytest.raises(UnreadableRequirements) as refused:
+        list(read_lines(tmp_path / "requirements.txt"))
+    assert str(refused.value) == said
+
+
+def test_a_byte_order_mark_before_a_comment_harms_nobody(tmp_path: Path) -> None:
+    (tmp_path / "requirements.txt").write_bytes("\ufeff# mine\r\nclarifai\r\n".encode())
+    assert [line.text for line in read_lines(tmp_path / "requirements.txt")] == ["clarifai"]

@@ -19,6 +19,7 @@ from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 from clarifai_emulator.api.access.auth import Authenticator, token_of
 from clarifai_emulator.api.rpc import rpc_table
 from clarifai_emulator.api.runner_items import CONTROL_PREFIX, Admission
+from clarifai_emulator.api.transport.peer import NO_PEER, Peer
 from clarifai_emulator.dispatch.dispatcher import Dispatcher
 from clarifai_emulator.dispatch.lane import RunnerLink
 from clarifai_emulator.errors import CallerError
@@ -51,7 +52,7 @@ class Admissions:
         self._deleted = dict[Key, None]()
         store.watch(self._store_changed)
 
-    def admit_replica(self, metadata: Mapping[str, str], first: Any) -> Admission | int:
+    def admit_replica(self, metadata: Mapping[str, str], first: Any, _peer: Peer = NO_PEER) -> Admission | int:
         """The replica whose credential this is; else the status to refuse it with."""
         credential = self._dispatcher.credential(token_of(metadata))
         if credential is None or credential.runner[3] != first.runner_id.removeprefix(CONTROL_PREFIX):
@@ -61,12 +62,27 @@ class Admissions:
             return StatusCode.RUNNER_DOES_NOT_EXIST
         return Admission(link, credential.replica_id)
 
-    def admit_anyone(self, metadata: Mapping[str, str], first: Any) -> Admission | int:
+    def refuse_replica(self, metadata: Mapping[str, str], _peer: Peer = NO_PEER) -> int:
+        """Return the status with which a credential is refused that is no replica's; 0 for one that is."""
+        is_replica = self._dispatcher.credential(token_of(metadata)) is not None
+        return 0 if is_replica else StatusCode.RUNNER_PERMISSION_DENIED
+
+    def refuse_anyone(self, metadata: Mapping[str, str], peer: Peer = NO_PEER) -> int:
+        """Return the status with which a credential is refused that is no replica's and no user's; 0 for others."""
+        if not self.refuse_replica(metadata):
+            return 0
+        try:
+            self._authenticator.authenticate(metadata, peer)
+        except CallerError as error:
+            return error.code
+        return 0
+
+    def admit_anyone(self, metadata: Mapping[str, str], first: Any, peer: Peer = NO_PEER) -> Admission | int:
         """A replica, or a runner that belongs to the user whose token this is, or to an organisation it is in."""
         if self._dispatcher.credential(token_of(metadata)) is not None:
-            return self.admit_replica(metadata, first)
+            return self.admit_replica(metadata, first, peer)
         try:
-            caller = self._authenticator.authenticate(metadata)
+            caller = self._authenticator.authenticate(metadata, peer)
             caller.require(rpc_table()["ProcessRunnerItems"])
         except CallerError as error:
             return error.code

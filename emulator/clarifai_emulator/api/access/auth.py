@@ -7,6 +7,7 @@ with the statuses the platform is publicly known to answer (docs/fidelity.md, "R
 from __future__ import annotations
 
 import hashlib
+import hmac
 import string
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -17,7 +18,9 @@ from typing import Any
 
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
+from clarifai_emulator.api.access.local_users import LocalUsers, needs_token_of_run
 from clarifai_emulator.api.rpc import Auth, Rpc
+from clarifai_emulator.api.transport.peer import NO_PEER, Peer
 from clarifai_emulator.errors import CallerError
 
 TOKEN_CHARACTERS = frozenset(string.ascii_letters + string.digits + "-_.~+/=:")
@@ -30,6 +33,7 @@ class Caller:
 
     ``scopes`` and ``endpoints`` (gRPC paths) are None for everything, ``expires_at`` (seconds since the epoch) is
     None for never. ``app_id`` is None for a token, the one app of an app key; empty for an app key without one.
+    ``barred``: names of RPCs that it may not be used for.
     """
 
     user_id: str
@@ -37,6 +41,7 @@ class Caller:
     expires_at: float | None = None
     endpoints: frozenset[str] | None = None
     app_id: str | None = None
+    barred: frozenset[str] = frozenset()
 
     def resolve(self, user_id: str) -> str:
         """A user id from a request with the alias ``me`` (and the empty id) replaced by the caller."""
@@ -62,6 +67,7 @@ class Caller:
             and _is_within(other.endpoints, self.endpoints)
             and self.app_id in (None, other.app_id)
             and self.outlives(other.expires_at)
+            and self.barred <= other.barred
         )
 
     def outlives(self, expires_at: float | None) -> bool:
@@ -81,6 +87,8 @@ class Caller:
                 f"which this key of user {self.user_id!r} does not have.",
                 "Add to its scopes, or use a key without a list of scopes: it has all.",
             )
+        if rpc.name in self.barred:
+            raise needs_token_of_run(rpc.name)
         if self.endpoints is not None and rpc.path not in self.endpoints:
             raise _insufficient(
                 f"This key of user {self.user_id!r} is limited to certain endpoints; {rpc.path} is none of them.",
@@ -113,8 +121,9 @@ FindKey = Callable[[str], Caller | None]
 class Authenticator:
     """Checks credentials against the tokens that are known, or accepts every well-formed one as one user.
 
-    ``callers``: who shows up with each token; empty accepts every token. ``find_key`` knows the keys that PostKeys
-    made. ``now`` gives the time, in seconds since the epoch.
+    ``callers``: who shows up with each token; empty accepts every token, over connections that ``local_users``
+    takes it from, and ``run_token`` over all. ``find_key`` knows the keys that PostKeys made. ``now`` gives the
+    time, in seconds since the epoch.
     """
 
     def __init__(
@@ -125,7 +134,12 @@ class Authenticator:
         is_replica: Callable[[str], bool] = lambda token: False,
         find_key: FindKey = lambda token: None,
         now: Callable[[], float] = time.time,
+        local_users: LocalUsers | None = None,
+        run_token: str = "",
     ) -> None:
+        self._local_users = local_users or LocalUsers()
+        self._run_token = run_token.encode()
+        self._guessable: set[str] = set()
         self._anyone = Caller(user_id)
         self._callers = dict(callers)
         self._is_replica = is_replica
@@ -146,11 +160,13 @@ class Authenticator:
         return None
 
     def admit(self, token: str, user_id: str) -> None:
-        """Accept a further token, a user's; from then on, only those that are known."""
+        """Accept a further token, a user's; from then on, only those that are known. Others could guess it, so it
+        is taken as any token is: not from other users of this machine."""
         self._callers[token] = Caller(user_id)
+        self._guessable.add(token)
 
-    def authenticate(self, metadata: Mapping[str, str]) -> Caller:
-        """The caller of a request with this metadata (lower-case names).
+    def authenticate(self, metadata: Mapping[str, str], peer: Peer = NO_PEER) -> Caller:
+        """The caller of a request with this metadata (lower-case names), which came from this peer.
 
         Raises ``CallerError`` 11102 for a missing or malformed header, 11008 for a token that no key can look
         like or that has expired, 11009 for one that is not known, 11007 for a replica's.
@@ -158,7 +174,9 @@ class Authenticator:
         token = token_of(metadata)
         caller = self._callers.get(token)
         if caller is None:
-            caller = self._unlisted(token)
+            caller = self._unlisted(token, peer)
+        elif token in self._guessable:
+            caller = self._local_users.taken(caller, peer)
         if caller.expires_at is not None and caller.expires_at <= self._now():
             when = datetime.fromtimestamp(caller.expires_at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
             raise CallerError(
@@ -169,7 +187,7 @@ class Authenticator:
             )
         return caller
 
-    def _unlisted(self, token: str) -> Caller:
+    def _unlisted(self, token: str, peer: Peer) -> Caller:
         if not token:
             raise CallerError(
                 StatusCode.CONN_INVALID_REQUEST,
@@ -187,7 +205,9 @@ class Authenticator:
             )
         caller = self._find_key(token)
         if caller is None and not self._callers:
-            return self._anyone
+            if self._run_token and hmac.compare_digest(token.encode(), self._run_token):
+                return self._anyone
+            return self._local_users.taken(self._anyone, peer)
         if caller is None:
             raise CallerError(
                 StatusCode.CONN_KEY_NOT_FOUND,

@@ -117,7 +117,7 @@ def _address(path: str) -> ModelAddress:
 
 async def _read(exchange: Exchange) -> dict[str, Any]:
     body = await exchange.body()
-    exchange.hold(size_in_memory(body))
+    exchange.hold(await size_in_memory(body))
     content = await read_aside(len(body), read_json, "the MCP message", body)
     if not isinstance(content, dict):
         raise _invalid(f"An MCP message must be a JSON object, got {kind_of(content)}.")

@@ -61,7 +61,7 @@ class ModelTransport:
     async def require_known(self, exchange: Exchange) -> None:
         """Refuse a request whose credential is no good, before its body is read. Raises ``Refusal``."""
         rpc = rpc_table()["PostModelOutputs"]
-        if not self._chain.knows(rpc, exchange.headers):
+        if not self._chain.knows(rpc, exchange.headers, exchange.peer):
             await self.unary(exchange, rpc.name, rpc.request_type())
 
     async def generate(

@@ -70,7 +70,7 @@ class OpenAiApi:
     async def _serve_endpoint(self, exchange: Exchange, endpoint: str) -> None:
         await self._transport.require_known(exchange)
         body = await exchange.body()
-        exchange.hold(size_in_memory(body))
+        exchange.hold(await size_in_memory(body))
         content = await read_aside(len(body), read_json, f"POST {endpoint}", body)
         if not isinstance(content, dict):
             raise _invalid(f"The body must be a JSON object, got {kind_of(content)}.")

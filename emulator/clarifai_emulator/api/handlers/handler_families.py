@@ -29,6 +29,9 @@ class HandlerFamilies(Mapping[str, Handler]):
             handler = made[name]
         return handler
 
+    def __contains__(self, name: object) -> bool:
+        return name in self._family_of
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._family_of)
 

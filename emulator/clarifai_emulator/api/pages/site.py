@@ -20,7 +20,7 @@ from importlib import metadata, resources
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
 from clarifai_emulator.api.transport.http_exchange import Exchange, HttpProblem
-from clarifai_emulator.config import EmulatorConfig
+from clarifai_emulator.config import ANY_TOKEN, EmulatorConfig
 
 PAGES = ("/", "/docs")
 HEALTH = ("/health", "/healthz")
@@ -89,7 +89,7 @@ class Pages:
         url = f"http://{host}" if _HOST.fullmatch(host) else self._url()
         values = {
             "URL": url,
-            "TOKEN": "YOUR_TOKEN" if self._config.knows_tokens else "local-emulator-token",
+            "TOKEN": "YOUR_TOKEN" if self._config.knows_tokens else ANY_TOKEN,
             "USER": self._config.user_id,
             "VERSION": self._version,
         }

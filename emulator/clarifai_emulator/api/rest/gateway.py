@@ -74,7 +74,7 @@ class RestApi:
         handler = self._handlers.get(bound.rpc.name) or _not_implemented
         request: Any = None
         try:
-            if self._chain.knows(bound.rpc, exchange.headers):
+            if self._chain.knows(bound.rpc, exchange.headers, exchange.peer):
                 request = await self._read(exchange, bound, values)
         except CallerError as error:
             handler = _raiser(error)
@@ -93,7 +93,7 @@ class RestApi:
             requests = self._messages(exchange, rpc)
         else:
             try:
-                is_known = self._chain.knows(rpc, exchange.headers)
+                is_known = self._chain.knows(rpc, exchange.headers, exchange.peer)
                 requests = only(await self._read(exchange, bound, values) if is_known else None)
             except CallerError as error:
                 requests = _failing(error)
@@ -121,7 +121,7 @@ class RestApi:
 
     async def _read(self, exchange: Exchange, bound: Bound, values: tuple[str, ...]) -> Any:
         body = await exchange.body()
-        exchange.hold(size_in_memory(body))
+        exchange.hold(await size_in_memory(body))
         request = await read_aside(len(body), read_request, bound, values, exchange.query, body)
         if len(body) > self._max_bytes and request.ByteSize() > self._max_bytes:
             raise CallerError(
@@ -221,8 +221,11 @@ async def _failing(error: CallerError) -> AsyncIterator[Any]:
 
 
 def _raiser(error: CallerError) -> Handler:
+    # Not held by what raises it, whose frame it holds: the body that it is about would stay for a while.
+    held = [error]
+
     def refuse(call: ApiCall, request: Any) -> Any:
-        raise error
+        raise held.pop()
 
     return refuse
 

@@ -127,7 +127,7 @@ def _expected(field: Any, value: Any) -> str:
         return "" if fits else "a number"
     if kind == FieldDescriptor.CPPTYPE_ENUM:
         known = field.enum_type.values_by_name
-        if value in known or not _expected_integer(value, _ENUM_RANGE):
+        if (isinstance(value, str) and value in known) or not _expected_integer(value, _ENUM_RANGE):
             return ""
         return f"a number or one of {', '.join(list(known)[:8])}"
     if field.type == FieldDescriptor.TYPE_BYTES:

@@ -55,9 +55,15 @@ async def read_aside(size: int, read: Callable[..., _Read], *arguments: Any) -> 
     return await asyncio.to_thread(read, *arguments) if size > _READ_AT_ONCE else read(*arguments)
 
 
-def size_in_memory(body: bytes) -> int:
+async def size_in_memory(body: bytes) -> int:
     """Return about how many bytes a body of JSON takes while it is read: its text twice, and each of its values."""
-    return 2 * len(body) + _OF_A_VALUE * sum(map(body.count, (b",", b"{", b"[")))
+    return 2 * len(body) + _OF_A_VALUE * await read_aside(len(body), _values_in, body)
+
+
+def _values_in(body: bytes) -> int:
+    """Count what may be values, in parts: no other thread runs while one is looked through."""
+    parts = (body[at : at + _READ_AT_ONCE] for at in range(0, len(body), _READ_AT_ONCE))
+    return sum(part.count(sign) for part in parts for sign in (b",", b"{", b"["))
 
 
 def read_message(name: str, message_type: Any, line: bytes) -> Any:
@@ -181,10 +187,20 @@ def _set(message: Any, path: str, value: str) -> None:
 def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     content = dict[str, Any]()
     for name, value in pairs:
+        if not name.isascii():
+            _check_text(name)
         if name in content:
             raise ValueError(f"the name '{name[:_LONGEST_NAME]}' stands twice in one object")
         content[name] = value
     return content
+
+
+def _check_text(name: str) -> None:
+    """Refuse a name with half of a surrogate pair: the protobuf library fails over it."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"the name {name[:_LONGEST_NAME]!a} is no text") from None
 
 
 def _finite(text: str) -> float:

@@ -100,7 +100,8 @@ def address_in(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | Non
 
 def without_port(host: str) -> str:
     """Return a host without its port."""
-    return host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
+    name, colon, port = host.rpartition(":")
+    return name if colon and port.isdigit() else host
 
 
 def _is_of_this_machine(origin: str) -> bool:

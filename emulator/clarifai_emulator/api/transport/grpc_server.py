@@ -12,6 +12,7 @@ from typing import Any
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 from google.protobuf.message import DecodeError
 
+from clarifai_emulator.api.access.auth import NOBODY, Caller
 from clarifai_emulator.api.call import ApiCall, Handler
 from clarifai_emulator.api.chain import RequestChain
 from clarifai_emulator.api.rpc import SERVICE, Rpc, rpc_table
@@ -62,7 +63,8 @@ class ApiHandlers:
         parse = _reader(rpc)
 
         async def serve(stream: GrpcStream) -> None:
-            if not (self._chain.knows(rpc, stream.metadata) or self._chain.has_interceptors):
+            caller = self._chain.caller(rpc, stream.metadata, stream.peer)
+            if caller is None and not self._chain.has_interceptors:
                 call = self._begin(rpc, stream, is_heard=False)
                 response = await self._chain.unary(call, _never, None)
                 await stream.write_last(response.SerializeToString())
@@ -74,7 +76,7 @@ class ApiHandlers:
             read = outline(rpc.request_type, data) if takes_bytes and len(data) >= _LARGE else None
             request = parse(data) if read is None else read
             is_readable = not isinstance(request, Unreadable)
-            call = self._begin(rpc, stream, is_heard=is_readable)
+            call = self._begin(rpc, stream, is_heard=is_readable, caller=caller or NOBODY)
             call.came = request, data
             call.is_outline, call.takes_bytes = read is not None, takes_bytes
             response = await self._chain.unary(call, handler if is_readable else _refuse, request)
@@ -108,9 +110,14 @@ class ApiHandlers:
 
         return serve
 
-    def _begin(self, rpc: Rpc, stream: GrpcStream, *, is_heard: bool = True) -> ApiCall:
+    def _begin(self, rpc: Rpc, stream: GrpcStream, *, is_heard: bool = True, caller: Caller = NOBODY) -> ApiCall:
         call = self._chain.begin(
-            rpc, stream.metadata, peer=stream.peer, seconds_left=stream.seconds_left, is_heard=is_heard
+            rpc,
+            stream.metadata,
+            peer=stream.peer,
+            seconds_left=stream.seconds_left,
+            is_heard=is_heard,
+            caller=caller,
         )
         stream.trailers = call.trailers
         return call

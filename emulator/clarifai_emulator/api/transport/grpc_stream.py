@@ -20,6 +20,7 @@ from urllib.parse import quote
 
 from clarifai_emulator.api.transport.http2_fields import Fields
 from clarifai_emulator.api.transport.packed_message import unpacked
+from clarifai_emulator.api.transport.peer import Peer
 from clarifai_emulator.api.transport.request_buffers import ConnectionBuffers, Pieces
 from clarifai_emulator.errors import TransportError
 from clarifai_emulator.messages.header_text import sendable
@@ -135,7 +136,7 @@ class GrpcStream:
         stream_id: int,
         headers: Mapping[str, str],
         *,
-        peer: str,
+        peer: Peer,
         max_bytes: int,
         buffers: ConnectionBuffers,
         more: int = 0,
@@ -201,10 +202,17 @@ class GrpcStream:
         return await self._next()
 
     async def _next(self) -> bytes | LongMessage | None:
-        self._give_back()
-        while not self._has_messages():
+        if self._lent:
+            self._give_back()
+        while not self._messages:
+            self._split()
+            if self._messages:
+                break
             if self._ended:
-                return None
+                if not self._partial and self._gathered is None:
+                    return None
+                self._forget_messages()
+                raise TransportError("INTERNAL", _BROKEN_OFF)
             await self._more()
         message = self._messages.popleft()
         if isinstance(message, TransportError):
@@ -213,21 +221,14 @@ class GrpcStream:
         if isinstance(message, _Packed):
             message = await self._unpacked(message)
         elif isinstance(message, bytes):
-            self.taken(len(message))
+            self._waiting_bytes -= len(message)
+            self._lent = len(message)  # it is counted as before
+            self._acknowledge()
         return message
 
-    def _has_messages(self) -> bool:
-        if self._partial:
-            self._split()
-        if not self._messages and self._ended and (self._partial or self._gathered is not None):
-            self._forget_messages()
-            self._messages.append(TransportError("INTERNAL", _BROKEN_OFF))
-        return bool(self._messages)
-
     def _give_back(self) -> None:
-        if self._lent:
-            self._lent = 0
-            self._count()
+        self._lent = 0
+        self._count()
 
     async def _unpacked(self, packed: _Packed) -> bytes:
         def hold(size: int) -> None:
@@ -390,9 +391,11 @@ class GrpcStream:
         if self._coming is not None:
             self._coming.forget()
             self._coming = None
-        self._partial.clear()
+        if self._partial:
+            self._partial.clear()
         self._gathered = None
-        self._messages.clear()
+        if self._messages:
+            self._messages.clear()
         self._waiting_bytes = 0
 
     def _feed(self, message: LongMessage, data: bytes) -> bytes:

@@ -15,12 +15,14 @@ import binascii
 import re
 import struct
 from contextlib import suppress
+from functools import partial
 
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
 from clarifai_emulator.api.transport.grpc_stream import GrpcStream, Headers
 from clarifai_emulator.api.transport.http2 import Find
 from clarifai_emulator.api.transport.http_exchange import Exchange, HttpProblem
+from clarifai_emulator.background_work import begin
 from clarifai_emulator.errors import CallerError, TransportError
 
 _BINARY = "application/grpc-web"
@@ -51,7 +53,7 @@ class GrpcWeb:
         stream = GrpcStream(
             wire, 0, headers, peer=exchange.peer, max_bytes=self._max_bytes, buffers=exchange.buffers
         )
-        feeding = asyncio.create_task(_feed(exchange, stream, wire, asked))
+        feeding = begin(_feed(exchange, stream, wire, asked), "body of a gRPC-Web request", partial(_fail, stream))
         try:
             async with asyncio.timeout(stream.seconds_left):
                 await stream.run(self._find(exchange.path) or _unknown)
@@ -137,6 +139,10 @@ async def _feed(exchange: Exchange, stream: GrpcStream, wire: _WebWire, kind: st
         stream.break_off(TransportError(name, problem.details))
     else:
         stream.receive_end()
+
+
+def _fail(stream: GrpcStream, reason: str) -> None:
+    stream.break_off(TransportError("INTERNAL", f"The emulator failed while it read the body: {reason}."))
 
 
 class _Base64:

@@ -14,13 +14,16 @@ import socket
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from typing import Any, Protocol, cast
 
 from clarifai_emulator.api.transport.grpc_stream import GrpcStream, Headers
 from clarifai_emulator.api.transport.http2_frames import ConnectionFault, ErrorCode
 from clarifai_emulator.api.transport.http2_session import MOST_STREAMS, Session
+from clarifai_emulator.api.transport.peer import NO_PEER, Peer
 from clarifai_emulator.api.transport.request_buffers import Buffers, ConnectionBuffers
+from clarifai_emulator.background_work import begin
 from clarifai_emulator.errors import TransportError
 
 log = logging.getLogger(__name__)
@@ -82,7 +85,7 @@ class RequestStream(ServedStream, Protocol):
 
 # Makes what serves a request that is no call of gRPC: of its connection, its stream's id, its headers, its peer,
 # and what counts its bytes.
-TakeRequest = Callable[["Connection", int, Mapping[str, str], str, ConnectionBuffers], RequestStream]
+TakeRequest = Callable[["Connection", int, Mapping[str, str], Peer, ConnectionBuffers], RequestStream]
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +121,7 @@ class Connection(asyncio.Protocol):
         self._session = Session(self)
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
-        self._peer = ""
+        self._peer = NO_PEER
         self._calls: dict[int, _Call] = {}
         self._leaving: set[asyncio.Task[None]] = set()  # cancelled, and not over yet
         self._flushing = False
@@ -139,7 +142,7 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # A cast, not a check: transports of other event loops (uvloop) do not inherit from asyncio's.
         self._transport = cast(asyncio.Transport, transport)
-        self._peer = _peer(transport.get_extra_info("peername"))
+        self._peer = Peer.of(transport)
         _notice_if_it_vanishes(transport.get_extra_info("socket"))
         self._connections.add(self)
         self.flush()
@@ -269,7 +272,8 @@ class Connection(asyncio.Protocol):
             self._begin_call(stream_id, fields)
         elif self._take_request is not None:
             request = self._take_request(self, stream_id, fields, self._peer, self._buffers)
-            task = self._loop.create_task(self._serve_request(stream_id, request))
+            serving, name = self._serve_request(stream_id, request), "request over HTTP/2"
+            task = begin(serving, name, partial(self._serve_failed, stream_id))
             self._calls[stream_id] = _Call(request, task, None)
         else:
             self._refuse_request(stream_id)
@@ -318,7 +322,7 @@ class Connection(asyncio.Protocol):
         )
         if stream.closed:
             return  # there was no room for it
-        task = self._loop.create_task(self._serve(stream_id, stream))
+        task = begin(self._serve(stream_id, stream), "gRPC call", partial(self._serve_failed, stream_id))
         timer = None
         if stream.seconds_left is not None:
             timer = self._loop.call_later(stream.seconds_left, self._expire, stream_id)
@@ -330,6 +334,12 @@ class Connection(asyncio.Protocol):
             self._session.send_data(stream_id, _NO_HTTP, end=True)
         else:
             self._session.reset(stream_id, ErrorCode.REFUSED_STREAM)
+        self._flush_soon()
+
+    def _serve_failed(self, stream_id: int, reason: str) -> None:
+        """Let its client know at once, who may still be there."""
+        self._session.reset(stream_id, ErrorCode.INTERNAL_ERROR)
+        self._forget(stream_id)
         self._flush_soon()
 
     async def _serve(self, stream_id: int, stream: GrpcStream) -> None:
@@ -501,11 +511,3 @@ def _notice_if_it_vanishes(sock: Any) -> None:
     ):
         if hasattr(socket, name):  # not every system has all of them
             sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
-
-
-def _peer(name: Any) -> str:
-    """Write an address as gRPC does."""
-    if not isinstance(name, tuple):
-        return "unix:"
-    host, port = cast(tuple[str, int], name[:2])
-    return f"ipv6:[{host}]:{port}" if ":" in host else f"ipv4:{host}:{port}"

@@ -25,6 +25,7 @@ from clarifai_emulator.api.transport.http_exchange import (
     serve_exchange,
     too_slow,
 )
+from clarifai_emulator.api.transport.peer import Peer
 from clarifai_emulator.api.transport.request_buffers import ConnectionBuffers
 
 # How long each ``PROGRESS_BYTES`` of a body may take.
@@ -58,7 +59,7 @@ class HttpStream:
         stream_id: int,
         headers: Mapping[str, str],
         *,
-        peer: str,
+        peer: Peer,
         max_bytes: int,
         buffers: ConnectionBuffers,
         serve: ServeHttp,
@@ -71,7 +72,7 @@ class HttpStream:
             headers.get(":method", ""),
             headers.get(":path", ""),
             _fields(headers),
-            peer=f"http:{peer.partition(':')[2]}",
+            peer=peer,
             max_bytes=max_bytes,
             buffers=buffers,
         )

@@ -15,9 +15,11 @@ HEAD = struct.Struct(">HBBBI")
 NUMBER = struct.Struct(">I")
 SETTING = struct.Struct(">HI")
 
-# How much is dealt with in one turn of the event loop: a frame counts one, one that begins a request as many.
+# How much is dealt with in one turn of the event loop: a frame counts one, one that begins a request as many, and
+# one more for so many bytes of its fields.
 _MOST_IN_A_TURN = 128
 _REQUEST = 16
+_BYTES_OF_FIELDS = 128
 
 # The largest frame that is taken, once a client knows the settings. Data is passed on as it comes; of other frames,
 # which have to be whole, none needs to be as large.
@@ -27,6 +29,7 @@ _MOST_CONTROL = 65 * 1024
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 
 DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS, PUSH_PROMISE, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = range(10)
+_OF_FIELDS = frozenset((HEADERS, CONTINUATION))
 END_STREAM, ACK, END_HEADERS, PADDED, HAS_PRIORITY = 0x1, 0x1, 0x4, 0x8, 0x20
 TABLE_SIZE, ENABLE_PUSH, MAX_STREAMS, INITIAL_WINDOW, MAX_FRAME, MAX_FIELDS = range(1, 7)
 
@@ -117,8 +120,10 @@ class FrameReader(ABC):
             kind, after = data[at + 3], self._read_frame(data, at)
             if not after:
                 break
+            left -= 1 if kind not in _OF_FIELDS else 1 + (after - at) // _BYTES_OF_FIELDS
+            if kind == HEADERS:
+                left -= _REQUEST
             at = after
-            left -= _REQUEST if kind == HEADERS else 1
         else:
             self._needed = 9
         if at < end:
@@ -131,10 +136,12 @@ class FrameReader(ABC):
         if length > MOST_FRAME:
             raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, f"a frame of {length} bytes")
         if kind == DATA and self._takes_data:
-            if flags & PADDED and length and len(data) == at:
-                self._needed = 10
-                return 0
-            return self._begin_frame_of_data(flags, stream_id, length, data, at)
+            if flags & PADDED:
+                return self._begin_padded_data(flags, stream_id, length, data, at)
+            self._open_data, self._open_data_left = stream_id, length
+            self._open_data_ends = bool(flags & END_STREAM)
+            self._begin_data(stream_id, length, self._open_data_ends, length)
+            return self._go_on_with_data(data, at)
         if kind == DATA or kind > CONTINUATION:
             self._take_frame(kind, flags, stream_id, b"")
             self._meaningless = length
@@ -154,17 +161,18 @@ class FrameReader(ABC):
         self._preface = self._preface[len(came) :]
         return data[len(came) :]
 
-    def _begin_frame_of_data(self, flags: int, stream_id: int, length: int, data: bytes, at: int) -> int:
-        size, padding = length, 0
-        if flags & PADDED:
-            check_size(length > 0, "a padded frame without its length")
-            padding = data[at]
-            check(padding < length, "more padding than the frame has bytes")
-            length, at = length - 1 - padding, at + 1
+    def _begin_padded_data(self, flags: int, stream_id: int, size: int, data: bytes, at: int) -> int:
+        check_size(size > 0, "a padded frame without its length")
+        if len(data) == at:
+            self._needed = HEAD.size + 1
+            return 0
+        padding = data[at]
+        check(padding < size, "more padding than the frame has bytes")
+        length = size - 1 - padding
         self._open_data, self._open_data_left, self._meaningless = stream_id, length, padding
         self._open_data_ends = bool(flags & END_STREAM)
         self._begin_data(stream_id, length, self._open_data_ends, size)
-        return self._skip(data, self._go_on_with_data(data, at))
+        return self._skip(data, self._go_on_with_data(data, at + 1))
 
     def _skip(self, data: bytes, at: int) -> int:
         """Return where what means nothing ends."""

@@ -19,6 +19,7 @@ from urllib.parse import parse_qsl
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
 from clarifai_emulator.api.transport.packed_body import Unpacking, is_packed
+from clarifai_emulator.api.transport.peer import Peer
 from clarifai_emulator.api.transport.request_buffers import ConnectionBuffers, Pieces
 from clarifai_emulator.errors import CallerError, describe
 from clarifai_emulator.messages.header_text import sendable
@@ -83,7 +84,7 @@ class Exchange:
         target: str,
         headers: HttpHeaders,
         *,
-        peer: str,
+        peer: Peer,
         max_bytes: int,
         buffers: ConnectionBuffers,
     ) -> None:

@@ -27,7 +27,9 @@ from clarifai_emulator.api.transport.http_exchange import (
     serve_exchange,
     too_slow,
 )
+from clarifai_emulator.api.transport.peer import NO_PEER, Peer
 from clarifai_emulator.api.transport.request_buffers import Buffers
+from clarifai_emulator.background_work import begin
 
 OnOdd = Callable[[str, str], None]
 
@@ -66,7 +68,7 @@ class HttpConnection(asyncio.Protocol):
         self._h11 = h11.Connection(h11.SERVER, max_incomplete_event_size=_HEAD_BYTES)
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
-        self._peer = ""
+        self._peer = NO_PEER
         self._exchange: Exchange | None = None
         self._task: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -91,8 +93,7 @@ class HttpConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # A cast, not a check: transports of other event loops (uvloop) do not inherit from asyncio's.
         self._transport = cast(asyncio.Transport, transport)
-        name = transport.get_extra_info("peername")
-        self._peer = f"http:{name[0]}:{name[1]}" if isinstance(name, tuple) else "http:"
+        self._peer = Peer.of(transport)
         self._connections.add(self)
         self._wait(_PATIENCE_SECONDS)
 
@@ -198,19 +199,22 @@ class HttpConnection(asyncio.Protocol):
         if "transfer-encoding" in headers and "content-length" in headers:
             # Whoever reads it by the one finds another end than who reads it by the other (RFC 9112, 6.3).
             raise h11.RemoteProtocolError("both Transfer-Encoding and Content-Length")
+        host, path = _parted(request.target.decode("ascii", "replace"))
+        if host:
+            headers["host"] = host
         self._head_began = False
         self._progress = 0
         self._exchange = Exchange(
             self,
             request.method.decode("ascii"),
-            _origin_form(request.target.decode("ascii", "replace")),
+            path,
             headers,
             peer=self._peer,
             max_bytes=self._max_bytes,
             buffers=self._buffers,
         )
         self._wait(_PATIENCE_SECONDS)
-        self._task = self._loop.create_task(self._run(self._exchange))
+        self._task = begin(self._run(self._exchange), "request over HTTP/1.1", self._run_failed)
 
     def _take(self, data: bytes) -> None:
         self._progress += len(data)
@@ -219,6 +223,10 @@ class HttpConnection(asyncio.Protocol):
             self._wait(_PATIENCE_SECONDS)
         if self._exchange is not None:
             self._exchange.receive(data)
+
+    def _run_failed(self, reason: str) -> None:
+        self._task = None
+        self.abort()
 
     async def _run(self, exchange: Exchange) -> None:
         try:
@@ -368,12 +376,14 @@ class HttpConnection(asyncio.Protocol):
             self._transport.write(data)
 
 
-def _origin_form(target: str) -> str:
-    """Return the path of a request's target, which names the host too where a client takes this for its proxy."""
+def _parted(target: str) -> tuple[str, str]:
+    """Return the host and the path of a request's target, which names the host where a client takes this for its
+    proxy; then that host counts, whatever the field says (RFC 9112, 3.2.2)."""
     scheme, _, rest = target.partition("://")
     if scheme.lower() not in ("http", "https"):
-        return target
-    return "/" + rest.partition("/")[2]
+        return "", target
+    host, _, path = rest.partition("/")
+    return host, f"/{path}"
 
 
 def _head(status: int, headers: HttpHeaders) -> h11.Response:

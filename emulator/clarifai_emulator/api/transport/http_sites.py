@@ -24,6 +24,7 @@ from clarifai_emulator.api.transport.cross_origin import (
     without_port,
 )
 from clarifai_emulator.api.transport.mounts import HttpMount, Site
+from clarifai_emulator.api.transport.peer import Peer
 from clarifai_emulator.config import EmulatorConfig
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ class HttpSites:
         )
 
     def take_request(
-        self, wire: Connection, stream_id: int, headers: Mapping[str, str], peer: str, buffers: ConnectionBuffers
+        self, wire: Connection, stream_id: int, headers: Mapping[str, str], peer: Peer, buffers: ConnectionBuffers
     ) -> RequestStream:
         """Make what serves a request that came on a stream of HTTP/2."""
         from clarifai_emulator.api.transport.http2_exchange import HttpStream

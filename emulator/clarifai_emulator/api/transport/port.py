@@ -21,6 +21,7 @@ from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
 from clarifai_emulator.api.transport.crowd import Guest, longest_idle, most_connections
 from clarifai_emulator.api.transport.http2 import Connection, Find, OnOdd, RequestStream
+from clarifai_emulator.api.transport.peer import Peer
 from clarifai_emulator.api.transport.request_buffers import Buffers, ConnectionBuffers
 from clarifai_emulator.errors import describe
 
@@ -156,7 +157,7 @@ class Http(Protocol):
         ...
 
     def take_request(
-        self, wire: Connection, stream_id: int, headers: Mapping[str, str], peer: str, buffers: ConnectionBuffers
+        self, wire: Connection, stream_id: int, headers: Mapping[str, str], peer: Peer, buffers: ConnectionBuffers
     ) -> RequestStream:
         """Make what serves a request that came on a stream of HTTP/2."""
         ...

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 
+from clarifai_emulator.api.transport.freed_memory import FreedMemory
 from clarifai_emulator.api.transport.http2 import Find, OnOdd, first_of
 from clarifai_emulator.api.transport.http_sites import HttpSites
 from clarifai_emulator.api.transport.port import Port
@@ -25,7 +26,7 @@ class Ports:
         self._on_odd = on_odd
         self.public: Port | None = None
         self._others: list[Port] = []
-        self._buffers = Buffers(config.max_buffer_bytes, config.max_connection_buffer_bytes)
+        self._buffers = Buffers(config.max_buffer_bytes, config.max_connection_buffer_bytes, FreedMemory().add)
 
     async def open_public(self, *services: Find, http: HttpSites) -> int:
         """Listen where the configuration says; return the port's number. Raises ``ConfigError``."""

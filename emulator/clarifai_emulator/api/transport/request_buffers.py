@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable
 
 # What a request costs that has said nothing yet: its tasks, its tables.
 _OF_A_REQUEST = 8 * 1024
+# What a request has held that is large.
+_LARGE = 1024 * 1024
 # Pieces that are smaller are put together: each costs as much for itself.
 _SMALL = 4 * 1024
 _PUT_TOGETHER = 64 * 1024
@@ -25,9 +27,10 @@ GiveUp = Callable[[str], None]
 
 class Buffers:
     """Counts the bytes of all connections. ``most``: how many they may hold together; ``most_of_connection``: how
-    many each of them."""
+    many each of them. ``freed`` is told how many bytes a large request has held, when it has ended."""
 
-    def __init__(self, most: int, most_of_connection: int) -> None:
+    def __init__(self, most: int, most_of_connection: int, freed: Callable[[int], None] | None = None) -> None:
+        self.freed = freed
         self.most = most
         self.most_of_connection = most_of_connection
         self.size = 0
@@ -111,7 +114,8 @@ class RequestBuffer:
         """Take note of how many bytes of the request and its answer there are now, besides its head. Calls
         ``give_up`` where that is too much: it has ended then."""
         more, self.waiting = waiting - self.waiting, waiting
-        self.count(more)
+        if more:
+            self.count(more)
 
     def put_in_hand(self, is_in_hand: bool) -> None:
         """Take note that a handler has all of the request, or that it waits for the client again."""
@@ -134,9 +138,13 @@ class RequestBuffer:
     def end(self) -> None:
         """Take note that nothing is held any more."""
         if not self.has_ended:
-            self.count(-self.size)
             self.has_ended = True
-            self._connection.requests.discard(self)
+            connection = self._connection
+            connection.size -= self.size
+            connection.all.size -= self.size
+            connection.requests.discard(self)
+            if self.size > _LARGE and connection.all.freed is not None:
+                connection.all.freed(self.size)
 
     def refuse(self, reason: str) -> None:
         """Give the request up."""

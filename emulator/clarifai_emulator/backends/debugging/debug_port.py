@@ -10,6 +10,8 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
 
+from clarifai_emulator.background_work import beside
+
 _LOOPBACK = "127.0.0.1"
 _CHUNK = 64 * 1024
 # A message that is longer is passed on and not looked at: those looked for are short.
@@ -147,8 +149,8 @@ class DebugPort:
         session = _Session(self._hold, lambda: self._no_longer_waits(replica_id))
         self._say("a debugger is attached")
         ways = [
-            asyncio.create_task(_pump(reader, ours, session.asked)),
-            asyncio.create_task(_pump(theirs, writer, session.told)),
+            beside(_pump(reader, ours, session.asked)),
+            beside(_pump(theirs, writer, session.told)),
         ]
         try:
             await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)

@@ -27,6 +27,7 @@ from clarifai_emulator.backends.signature_answers import (
     end_of,
     signatures_in,
 )
+from clarifai_emulator.background_work import begin, beside
 from clarifai_emulator.dispatch.lean import LeanEnd
 from clarifai_emulator.errors import ModelError
 from clarifai_emulator.messages.quantities import parse_memory
@@ -101,7 +102,7 @@ class ContainerHosts:
             host = await self._open(wanted, {})
         lines: list[str] = []
         read, write = os.pipe()
-        reading = asyncio.create_task(asyncio.to_thread(_read_all, read))
+        reading = beside(asyncio.to_thread(_read_all, read))
         try:
             job = _job("inspect", source, model_path, plan.environ)
             replica = await host.begin(job, lines.append, write)
@@ -208,7 +209,7 @@ class ContainerHost(WarmParent):
 
     async def _met(self, listener: socket.socket) -> socket.socket:
         assert self._container is not None
-        accepting = asyncio.ensure_future(asyncio.get_running_loop().sock_accept(listener))
+        accepting = beside(asyncio.get_running_loop().sock_accept(listener))
         try:
             async with asyncio.timeout(_CONNECT_SECONDS):
                 await asyncio.wait([accepting, self._container.exited], return_when=asyncio.FIRST_COMPLETED)
@@ -231,11 +232,12 @@ class HostedReplica:
         self.connection: LeanEnd | None = None
         self.reloads: socket.socket | None = None
         self.debugger: asyncio.Future[int] | None = None
+        self.network = None
         self.host = host
         self.exited: asyncio.Future[Exit] = asyncio.get_running_loop().create_future()
         self._child = child
         self._pid: int | None = None
-        self._following = asyncio.create_task(self._follow())
+        self._following = begin(self._follow(), "end of a replica in a container", self._follow_failed)
 
     @property
     def pid(self) -> int:
@@ -252,6 +254,11 @@ class HostedReplica:
 
     def kill(self) -> None:
         self._child.kill()
+
+    def _follow_failed(self, reason: str) -> None:
+        self.kill()
+        if not self.exited.done():
+            self.exited.set_result(Exit(why=f"the emulator lost sight of it: {reason}"))
 
     async def _follow(self) -> None:
         exit_ = await self.host.end_of(await self._child.exited)

@@ -11,10 +11,10 @@ import contextlib
 import logging
 import signal
 import socket
-import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from clarifai_emulator.backends.backend import Exit
@@ -22,7 +22,9 @@ from clarifai_emulator.backends.docker.attachment import Attachment
 from clarifai_emulator.backends.docker.dockerfile import HEALTH_PORT
 from clarifai_emulator.backends.docker.engine import Engine, why_silent
 from clarifai_emulator.backends.docker.leftovers import remove_container
+from clarifai_emulator.backends.health_watch import HealthWatch
 from clarifai_emulator.backends.replica_output import LINES_AT_ONCE, PAUSE_SECONDS
+from clarifai_emulator.background_work import begin_thread, nobody_waits, submit
 from clarifai_emulator.dispatch.lean import LeanEnd
 
 if TYPE_CHECKING:
@@ -34,9 +36,6 @@ log = logging.getLogger(__name__)
 _EVERY_SECONDS = 0.005
 # How long an engine that does not answer may be gone (a restart) before its containers are given up.
 _ENGINE_AWAY_SECONDS = 10.0
-# As Kubernetes does by default, where an answer may take a second only: a model that computes holds Python's lock.
-_PROBE_FAILURES = 3
-_FAILED_PROBE = "[emulator] its {probe} probe failed {count} times in a row ({why})"
 
 
 class ContainerProcess:
@@ -58,6 +57,7 @@ class ContainerProcess:
         self.connection: LeanEnd | None = None
         self.reloads: socket.socket | None = None  # edited code comes with a new image
         self.debugger: asyncio.Future[int] | None = None
+        self.network = None
         self.answer = b""
         self._client = client
         self._engine = engine
@@ -69,7 +69,7 @@ class ContainerProcess:
         self.exited: asyncio.Future[Exit] = self._loop.create_future()
         self._ends: list[signal.Signals] = []
         self._health = ("", 0)
-        self._probing: asyncio.Task[None] | None = None
+        self._watch: HealthWatch | None = None
         self._killed_because = ""
         self._unwanted = False
 
@@ -93,12 +93,13 @@ class ContainerProcess:
         self._health = _health_address(state)
         if self._unwanted:  # since before there was anything to end
             self._send(signal.SIGKILL)
-        threading.Thread(target=self._follow, args=(output,), name=f"container {self.id[:8]}", daemon=True).start()
+        follow, name = partial(self._follow, output), f"follower of container {self.id[:8]}"
+        begin_thread(follow, name, self._follow_failed, loop=self._loop)
 
     def abandon(self) -> None:
         """Give up a container that never started: nothing is to be followed. Runs in the event loop."""
         if self.id:
-            self._threads.submit(self._remove)
+            submit(self._threads, self._remove, "removal of a container", nobody_waits)
         if not self.exited.done():
             self.exited.set_result(Exit(why="it was never started"))
 
@@ -115,7 +116,7 @@ class ContainerProcess:
 
     def _signal(self, number: signal.Signals) -> None:
         if not self.exited.done():
-            self._threads.submit(self._send, number)
+            submit(self._threads, partial(self._send, number), "signal to a container", nobody_waits)
 
     def _send(self, number: signal.Signals) -> None:
         from docker.errors import APIError
@@ -139,6 +140,9 @@ class ContainerProcess:
             self._remove()
             with contextlib.suppress(RuntimeError):  # the loop is gone: nobody waits
                 self._loop.call_soon_threadsafe(self._ended, exit_)
+
+    def _follow_failed(self, reason: str) -> None:
+        self._ended(Exit(why=f"the emulator lost sight of its container: {reason}"))
 
     def _pass_on(self, output: Attachment) -> None:
         """Tell what it prints, until it ends or its engine goes away."""
@@ -209,8 +213,8 @@ class ContainerProcess:
         self._leave(self.id)
 
     def _ended(self, exit_: Exit) -> None:
-        if self._probing is not None:
-            self._probing.cancel()
+        if self._watch is not None:
+            self._watch.end()
         if not self.exited.done():
             self.exited.set_result(Exit(why=self._killed_because) if self._killed_because else exit_)
 
@@ -219,35 +223,18 @@ class ContainerProcess:
     def watch_health(self, every: float) -> None:
         """Ask the runner's probes from now on, where they can be reached. An answer may take as long as ``every``
         seconds, too."""
-        if self._health[1]:
-            self._probing = asyncio.create_task(self._probe(every), name=f"health {self.id[:8]}")
+        host, port = self._health
+        if port:
+            ask = partial(ask_probe, host, port)
+            self._watch = HealthWatch(ask, every=every, on_line=self._on_line, kill=self._kill_for)
+            self._watch.begin(f"container {self.id[:8]}")
 
-    async def _probe(self, every: float) -> None:
-        """Liveness: after so many failures in a row it is ended, and replaced. Readiness: it is said.
-
-        Nothing counts before the first success: the runner answers only once its model is loaded.
-        """
-        failures = {"liveness": 0, "readiness": 0}
-        was_alive = False
-        while True:
-            await asyncio.sleep(every)
-            for probe in failures:
-                why = await ask_probe(*self._health, probe, every)
-                if not why:
-                    was_alive = was_alive or probe == "liveness"
-                    failures[probe] = 0
-                    continue
-                failures[probe] += was_alive
-                if failures[probe] != _PROBE_FAILURES:
-                    continue
-                self._on_line(_FAILED_PROBE.format(probe=probe, count=_PROBE_FAILURES, why=why))
-                if probe == "liveness":
-                    self._killed_because = f"its liveness probe failed {_PROBE_FAILURES} times in a row ({why})"
-                    self.kill()
-                    return
+    def _kill_for(self, why: str) -> None:
+        self._killed_because = why
+        self.kill()
 
 
-async def ask_probe(host: str, port: int, probe: str, patience: float) -> str:
+async def ask_probe(host: str, port: int, probe: str, patience: float) -> str | None:
     """Ask one of the runner's probes; why it failed, empty when it did not."""
     try:
         async with asyncio.timeout(patience):

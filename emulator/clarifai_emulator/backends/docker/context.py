@@ -16,10 +16,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
+from clarifai_emulator.backends.docker.build_credentials import PROXIES, left_in_history
 from clarifai_emulator.backends.docker.dockerfile import (
     CA_IN_CONTEXT,
     DEFAULT_PYTHON,
-    PROXIES,
     Recipe,
     dockerfile,
 )
@@ -123,6 +123,7 @@ def make_context(
     text, note = _own_dockerfile(directory, settings)
     is_own, image = bool(text), str(build_info.get("image") or "")
     if is_own:
+        _require_unseen(directory.path / _DOCKERFILE, text, build_args)
         files = tuple(sorted(_unignored(directory.path)))
         counted = tuple(each for each in files if not (is_mounted and _comes_by_mount(each)))
         name, base, content = _DOCKERFILE, _last_base(text), content_of(directory.path, counted)
@@ -154,6 +155,19 @@ def make_context(
         fixes_python=is_own or bool(image) or "{python_version}" not in settings.base_image,
         note=note,
     )
+
+
+def _require_unseen(path: Path, text: str, build_args: Mapping[str, str]) -> None:
+    """Raise ``ModelError`` where the image's history would have a credential."""
+    names = left_in_history(text, build_args)
+    if names:
+        named = ", ".join(names)
+        raise ModelError(
+            f"The history of the image would have the value of {named}, which looks like a credential: {path} "
+            "declares it in the last stage (ARG).",
+            hint=f"Declare it in a stage before (`FROM … AS packages`, `ARG {names[0]}`), and copy what that stage "
+            "makes: `COPY --from=packages …`. Of such a stage neither the image nor its history has anything else.",
+        )
 
 
 def _of_image(root: Path, requirement_files: Sequence[str]) -> Iterator[str]:

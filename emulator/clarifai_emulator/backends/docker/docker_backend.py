@@ -7,7 +7,6 @@ import contextlib
 import logging
 import re
 import secrets
-import threading
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -44,7 +43,8 @@ from clarifai_emulator.backends.signature_answers import (
     end_of,
     signatures_in,
 )
-from clarifai_emulator.config import DockerSettings, own_environ
+from clarifai_emulator.background_work import begin_thread, beside, nobody_waits
+from clarifai_emulator.config import PROBE_SECONDS, DockerSettings, own_environ
 from clarifai_emulator.errors import ModelError
 from clarifai_emulator.machine.machine import Machine
 from clarifai_emulator.models.directory import ModelDirectory, read_model_directory
@@ -86,6 +86,7 @@ class DockerBackend:
         self,
         settings: DockerSettings,
         *,
+        probe_seconds: float = PROBE_SECONDS,
         listen: Listen,
         environ: Callable[[], Mapping[str, str]] = own_environ,
         wanted: Sequence[str] = (),
@@ -95,6 +96,7 @@ class DockerBackend:
         self._environ = environ
         self._wanted = wanted
         self._settings = settings
+        self._probe_seconds = probe_seconds
         self._listen = listen
         self._instance = new_instance()
         self._client: DockerClient | None = None
@@ -205,7 +207,7 @@ class DockerBackend:
             await self.signatures(spec.source)
             plan = plan if self._takes_threads[spec.source.image] else replace(plan, arguments=())
         replica = await self._run(plan, on_line, spec.secrets)
-        replica.watch_health(self._settings.probe_seconds)
+        replica.watch_health(self._probe_seconds)
         return replica
 
     async def signatures(self, source: ModelSource) -> Sequence[Any]:
@@ -394,7 +396,7 @@ class DockerBackend:
                 client.api.put_archive(process.id, "/", archive_of(files))
             process.start()
 
-        beginning = asyncio.ensure_future(self._call(begin))
+        beginning = beside(self._call(begin))
         try:
             await asyncio.shield(beginning)
         except asyncio.CancelledError:
@@ -418,6 +420,7 @@ def make_backend(surroundings: Surroundings) -> DockerBackend:
     config = surroundings.config
     return DockerBackend(
         config.docker,
+        probe_seconds=config.probe_seconds,
         listen=surroundings.listen,
         environ=config.environ,
         wanted=config.env,
@@ -447,7 +450,7 @@ def _in_a_thread_of_its_own(function: Callable[[], T]) -> asyncio.Future[T]:
         with contextlib.suppress(RuntimeError):  # the loop is gone: nobody waits
             loop.call_soon_threadsafe(settle, value, problem)
 
-    threading.Thread(target=run, name="image build", daemon=True).start()
+    begin_thread(run, "image build", nobody_waits, loop=loop)
     return result
 
 

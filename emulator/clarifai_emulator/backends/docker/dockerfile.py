@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
+from clarifai_emulator.backends.docker.build_credentials import PROXIES, is_credential
+
 MODEL_PATH = "/home/nonroot/main"
 USER = "65532:65532"
 DEFAULT_PYTHON = "3.12"
@@ -22,10 +24,6 @@ HEALTH_PORT = 8080
 CA_IN_CONTEXT = ".clarifai-emulator-ca.pem"
 _BUNDLE = "/etc/ssl/certs/clarifai-emulator.pem"
 _TRUST = ("PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")
-# Every builder takes these without a declaration, and leaves them out of the image's history.
-PROXIES = tuple(
-    name for base in ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY") for name in (base, base.lower())
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +56,7 @@ def dockerfile(recipe: Recipe) -> str:
     declared = [f"ARG {name}" for name in sorted(recipe.build_args) if name not in PROXIES]
     prelude = ["USER root", *_certificates(recipe), *_node(recipe)]
     installed = [*declared, _RUN_VENV, *_copy_requirements(recipe), _install(recipe)]
-    if _hold_credentials(recipe.build_args):
+    if any(is_credential(*each) for each in recipe.build_args.items() if each[0] not in PROXIES):
         # A step's arguments are in the history of its image: so these steps are in one that nobody gets.
         lines = [f"FROM {source} AS packages", *prelude, *installed, f"FROM {source}", *prelude]
         lines.append("COPY --from=packages /venv /venv")
@@ -168,13 +166,3 @@ def _checkpoints(recipe: Recipe) -> list[str]:
         f'RUN ["env", "CLARIFAI_API_BASE=http://127.0.0.1:9", "python", "-m", "clarifai.cli", "model", '
         f'"download-checkpoints", "{MODEL_PATH}", "--out_path", "{MODEL_PATH}/1/checkpoints", "--stage", "build"]',
     ]
-
-
-def _hold_credentials(build_args: Mapping[str, str]) -> bool:
-    """Tell whether an argument has a user or a password in its address."""
-    return any(
-        "@" in word.partition("://")[2].partition("/")[0]
-        for name, value in build_args.items()
-        if name not in PROXIES
-        for word in value.split()
-    )

@@ -12,16 +12,19 @@ import socket
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from clarifai_emulator.backends.backend import Exit, ReplicaProcess, ReplicaSpec, Surroundings
 from clarifai_emulator.backends.debugging.debugpy_files import folder_of_debugpy
+from clarifai_emulator.backends.health_watch import watch_replica
 from clarifai_emulator.backends.image_view import ImageViews
 from clarifai_emulator.backends.process.parent import SCRIPT, Parent, forks, parent_environ
 from clarifai_emulator.backends.process.replica_environ import runner_environ, withheld_names
 from clarifai_emulator.backends.process.warm_parent import Child
 from clarifai_emulator.backends.process.zygote_link import Zygote, cannot_run
+from clarifai_emulator.backends.replica_network import NetworkKind, ReplicaNetwork, asked_for
 from clarifai_emulator.backends.replica_output import OutputPipe
 from clarifai_emulator.backends.signature_answers import (
     INSPECT_SECONDS,
@@ -29,8 +32,10 @@ from clarifai_emulator.backends.signature_answers import (
     end_of,
     signatures_in,
 )
-from clarifai_emulator.config import default_cache_dir, own_environ
+from clarifai_emulator.background_work import begin
+from clarifai_emulator.config import PROBE_SECONDS, default_cache_dir, own_environ
 from clarifai_emulator.errors import ModelError
+from clarifai_emulator.inside.port_watch_main import REFUSED, can_watch, ports_of
 from clarifai_emulator.left_out import of_the_whole
 from clarifai_emulator.machine.machine import Machine
 from clarifai_emulator.machine.processes import end_tree
@@ -49,7 +54,7 @@ _LINES_KEPT = 500
 class ProcessBackend:
     """Replicas as processes of this machine. ``parent``: of those in its own environment, started already.
     ``environ``: what they inherit from, and the builds of their environments have; ``wanted``: what they get of it
-    beside what all replicas do (``replica_environ.py``)."""
+    beside what all replicas do (``replica_environ.py``). ``network``: whose ports they are to use."""
 
     name = "process"
 
@@ -62,11 +67,17 @@ class ProcessBackend:
         parent: Parent | None = None,
         environ: Callable[[], Mapping[str, str]] = own_environ,
         wanted: Sequence[str] = (),
+        refuse_platform: bool = False,
         machines: Sequence[Machine] = (),
+        probe_seconds: float = PROBE_SECONDS,
+        network: NetworkKind = "own",
     ) -> None:
+        self._probe_seconds = probe_seconds
         self.machines = machines
+        self._network: NetworkKind = network
         self._environ = environ
         self._wanted = wanted
+        self._refuse_platform = refuse_platform
         self._cache_dir = cache_dir or default_cache_dir()
         self._forks = forks(start_method)
         self._api_base = api_base
@@ -105,18 +116,27 @@ class ProcessBackend:
             "num_threads": spec.num_threads,
             "lean": spec.lean,
             "reloadable": spec.source.watched is not None,
+            "probed": spec.debugging is None,  # one that stands at a breakpoint answers nothing
             "environ": environ,
             "withheld": withheld_names(self._environ(), environ),
+            "refuse_platform": self._refuse_platform,
         }
+        network = asked_for(self._network, forks=self._forks, can_watch=can_watch)
+        network.tell = on_line
+        job["network"] = network.kind
+        on_line = _noting_refusals(on_line, network)
         debugger: asyncio.Future[int] | None = None
         if spec.debugging is not None:
             debugger, on_line = _told_port(on_line, mark := f"[debugger {secrets.token_hex(8)}]")
             folder = folder_of_debugpy(spec.source.python, self._cache_dir)
             job["debug"] = {"mark": mark, "path": folder, "wait": spec.debugging.wait}
         # In the order in which zygote_main.py takes them.
-        pairs = [socket.socketpair() for wanted in (job["lean"], job["reloadable"]) if wanted]
+        wanted = {"lean": socket.SOCK_STREAM, "reloadable": socket.SOCK_STREAM, "probed": socket.SOCK_SEQPACKET}
+        pairs = [socket.socketpair(socket.AF_UNIX, kind) for name, kind in wanted.items() if job[name]]
         try:
-            process = await self._begin(spec.source.python, job, on_line, *(theirs.fileno() for _, theirs in pairs))
+            process = await self._begin(
+                spec.source.python, job, on_line, *(theirs.fileno() for _, theirs in pairs), network=network
+            )
         except BaseException:
             for ours, _ in pairs:
                 ours.close()
@@ -125,9 +145,18 @@ class ProcessBackend:
             for _, theirs in pairs:
                 theirs.close()
         ends = [ours for ours, _ in pairs]
+        if job["probed"]:
+            watch_replica(
+                ends.pop(),
+                process.exited,
+                every=self._probe_seconds,
+                on_line=on_line,
+                kill=process.kill_for,
+            )
         process.reloads = ends.pop() if job["reloadable"] else None
         process.connection = _lean_connection(ends.pop()) if job["lean"] else None
         process.debugger = debugger
+        network.held = partial(ports_of, process.pid, spec.replica_id)
         return process
 
     async def signatures(self, source: ModelSource) -> Sequence[Any]:
@@ -158,6 +187,7 @@ class ProcessBackend:
             "model_path": str(view),
             "environ": environ,
             "withheld": withheld_names(self._environ(), environ),
+            "refuse_platform": self._refuse_platform,
             "how": dict(how or {}),
         }
         with tempfile.TemporaryFile() as result:
@@ -177,11 +207,17 @@ class ProcessBackend:
         self._views.close()
 
     async def _begin(
-        self, python: Path, job: Mapping[str, Any], on_line: Callable[[str], None], *fds: int
+        self,
+        python: Path,
+        job: Mapping[str, Any],
+        on_line: Callable[[str], None],
+        *fds: int,
+        network: ReplicaNetwork | None = None,
     ) -> Child | SpawnedProcess:
         if self._forks:
             zygote = await self._zygote(python)
             child: Child = zygote.fork(job, OutputPipe(on_line), *fds)
+            child.network = network
             try:
                 await child.started
             except asyncio.CancelledError:
@@ -189,6 +225,7 @@ class ProcessBackend:
                 raise
             return child
         process = SpawnedProcess(OutputPipe(on_line))
+        process.network = network
         try:
             await process.start(python, job, *fds)
         except OSError as error:
@@ -228,7 +265,10 @@ def make_backend(surroundings: Surroundings) -> ProcessBackend:
         parent=surroundings.parent,
         environ=config.environ,
         wanted=config.env,
+        refuse_platform=config.refuse_platform,
         machines=[surroundings.machine],
+        probe_seconds=config.probe_seconds,
+        network=config.replica_network,
     )
 
 
@@ -249,7 +289,9 @@ class SpawnedProcess:
         self.connection: LeanSockets | None = None
         self.reloads: socket.socket | None = None
         self.debugger: asyncio.Future[int] | None = None
+        self.network: ReplicaNetwork | None = None
         self.exited: asyncio.Future[Exit] = asyncio.get_running_loop().create_future()
+        self._killed_because = ""
 
     @property
     def pid(self) -> int:
@@ -282,13 +324,21 @@ class SpawnedProcess:
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps(job).encode())
         self._process.stdin.close()
-        self._watcher = asyncio.create_task(self._watch(self._process))
+        self._watcher = begin(self._watch(self._process), "watch of a spawned replica", self._watch_failed)
 
     async def _watch(self, process: asyncio.subprocess.Process) -> None:
         code = await process.wait()
         self._kill_group(process.pid)  # what the replica itself had started
         self._output.close()
-        self.exited.set_result(Exit(code) if code >= 0 else Exit(signal=-code))
+        if self._killed_because:
+            self.exited.set_result(Exit(why=self._killed_because))
+        else:
+            self.exited.set_result(Exit(code) if code >= 0 else Exit(signal=-code))
+
+    def _watch_failed(self, reason: str) -> None:
+        self.kill()
+        if not self.exited.done():
+            self.exited.set_result(Exit(why=f"the emulator lost sight of it: {reason}"))
 
     def terminate(self) -> None:
         self._signal(signal.SIGTERM)
@@ -297,6 +347,11 @@ class SpawnedProcess:
         if self._process is not None and self._process.returncode is None:
             end_tree(self._process.pid)
             self._kill_group(self._process.pid)
+
+    def kill_for(self, why: str) -> None:
+        """End it for this reason."""
+        self._killed_because = why
+        self.kill()
 
     def _kill_group(self, pid: int) -> None:
         # It leads a group of its own from its first moment (start_new_session).
@@ -321,6 +376,17 @@ def _keeping_the_last(lines: list[str]) -> Callable[[str], None]:
 
 def _on_line_as_written(on_line: Callable[[str], None], views: ImageViews) -> Callable[[str], None]:
     return lambda line: on_line(views.as_written(line))
+
+
+def _noting_refusals(on_line: Callable[[str], None], network: ReplicaNetwork) -> Callable[[str], None]:
+    """Note why the replica was kept from a port: that is why it ends, if it does."""
+
+    def hear(line: str) -> None:
+        if line.startswith(REFUSED):
+            network.refused = line.removeprefix(REFUSED).rstrip(".")
+        on_line(line)
+
+    return hear
 
 
 def _told_port(on_line: Callable[[str], None], mark: str) -> tuple[asyncio.Future[int], Callable[[str], None]]:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from clarifai_emulator.backends.backend import Exit
 from clarifai_emulator.backends.model_errors import broken_sdk
+from clarifai_emulator.backends.replica_network import ReplicaNetwork
 from clarifai_emulator.backends.replica_output import OutputPipe
 from clarifai_emulator.errors import ModelError
 
@@ -43,9 +44,17 @@ class Child:
     connection: LeanSockets | None = None
     reloads: socket.socket | None = None
     debugger: asyncio.Future[int] | None = None
+    network: ReplicaNetwork | None = None
 
     def terminate(self) -> None:
         self.parent.signal(self.job_id, signal.SIGTERM, whole_group=False)
+
+    killed_because: str = ""
+
+    def kill_for(self, why: str) -> None:
+        """End it for this reason."""
+        self.killed_because = why
+        self.kill()
 
     def kill(self) -> None:
         self.parent.signal(self.job_id, signal.SIGKILL, whole_group=True)
@@ -183,7 +192,12 @@ class WarmParent:
             if not data:
                 self._disconnect(f"the interpreter {self._named} ended unexpectedly")
                 return
-            self._handle(json.loads(data))
+            try:
+                self._handle(json.loads(data))
+            except Exception:
+                # Whoever waits for what it says would wait for ever.
+                self._disconnect(f"the interpreter {self._named} said what cannot be understood")
+                raise
 
     def _handle(self, message: dict[str, Any]) -> None:
         event = message["event"]
@@ -192,6 +206,14 @@ class WarmParent:
             child.pid = message["pid"]
             if not child.started.done():
                 child.started.set_result(child.pid)
+        elif event == "network":
+            network = self._children[message["id"]].network
+            if network is not None:
+                network.take(message["kind"], message["address"], message["because"])
+        elif event == "listens":
+            network = self._children[message["id"]].network
+            if network is not None:
+                network.listens(message["port"], was_mistaken=message["was_mistaken"])
         elif event == "exited":
             self._end(self._children.pop(message["id"]), Exit(message.get("code"), message.get("signal")))
         elif event == "ready":
@@ -213,7 +235,7 @@ class WarmParent:
         if not child.started.done():
             child.started.set_result(0)
         if not child.exited.done():
-            child.exited.set_result(exit_)
+            child.exited.set_result(Exit(why=child.killed_because) if child.killed_because else exit_)
 
     def _fail(self, error: ModelError) -> None:
         if not self._ready.done():

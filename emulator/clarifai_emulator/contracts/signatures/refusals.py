@@ -10,6 +10,7 @@ from clarifai_emulator.backends.model_errors import OTHER_SDK
 from clarifai_emulator.contracts.rules import found
 from clarifai_emulator.contracts.rules.finding import Finding, Location
 from clarifai_emulator.contracts.signatures.model_source import class_location, future_import, place_of
+from clarifai_emulator.models.missing_modules import ELSEWHERE, hint_for_missing
 
 # What the child calls it → the rule.
 _RULES = {
@@ -114,7 +115,7 @@ def failed_import(answer: Mapping[str, Any], model_file: Path) -> Iterator[Findi
         return
     rule = "syntax-error" if kind in _SYNTAX else "import-failed"
     is_missing = kind in ("ModuleNotFoundError", "ImportError")
-    hint = "Add the package to requirements.txt, or the module to the model directory." if is_missing else None
+    hint = hint_for_missing(last, location.path.parent) or f"{ELSEWHERE}." if is_missing else None
     yield found(rule, f"model.py cannot be used: {last}", location, hint=hint)
 
 

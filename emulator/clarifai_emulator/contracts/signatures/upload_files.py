@@ -50,6 +50,8 @@ def _requirements(file: Path) -> Iterator[Finding]:
             hint = "Write one limit of each kind, such as `numpy>=1.26,<3`."
             yield found(RULE, message, Location(file, number, 1), hint=hint)
     said = next((name for name in names if re.match(r"clarifai\b(?!-)", name, re.IGNORECASE)), "")
+    if names and names[0].startswith("\ufeff"):  # told elsewhere
+        return
     if "clarifai" not in names and (said or any("clarifai" in name.lower() for name in names) or _includes(lines)):
         message = (
             "requirements.txt names clarifai in a way that the SDK's upload does not see: it looks for a line with "

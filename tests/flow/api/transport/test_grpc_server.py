@@ -17,6 +17,7 @@ from clarifai_emulator.api.chain import RequestChain
 from clarifai_emulator.api.rpc import rpc_table
 from clarifai_emulator.api.transport.grpc_server import ApiHandlers
 from clarifai_emulator.api.transport.grpc_stream import GrpcStream
+from clarifai_emulator.api.transport.peer import NO_PEER
 from clarifai_emulator.events import EventBus
 from grpc_port import grpc_port
 from resource_api import StillClock
@@ -134,7 +135,7 @@ async def test_metadata_and_deadline_reach_the_call(scene: Scene) -> None:
     assert with_deadline.seconds_left is not None
     assert 50 < with_deadline.seconds_left < 61  # gRPC rounds a deadline up a little
     assert without.seconds_left is None
-    assert with_deadline.peer.startswith("ipv4:127.0.0.1:")
+    assert str(with_deadline.peer).startswith("ipv4:127.0.0.1:")
 
 
 async def test_bytes_that_are_no_request_are_refused_by_name(scene: Scene) -> None:
@@ -222,7 +223,12 @@ async def test_the_first_chunk_is_sent_at_once_and_those_that_follow_together(sc
     serve = scene.api.find(rpc.path)
     assert serve is not None
     stream = GrpcStream(
-        Wire(), 1, {":path": rpc.path, "authorization": "Key abc"}, peer="", max_bytes=1000, buffers=unbounded()
+        Wire(),
+        1,
+        {":path": rpc.path, "authorization": "Key abc"},
+        peer=NO_PEER,
+        max_bytes=1000,
+        buffers=unbounded(),
     )
     request = rpc.request_type(model_id="m").SerializeToString()
     stream.receive(b"\0" + len(request).to_bytes(4, "big") + request, 0)

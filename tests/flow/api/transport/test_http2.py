@@ -20,6 +20,7 @@ import pytest
 
 from clarifai_emulator.api.transport.grpc_stream import GrpcStream, LongMessage
 from clarifai_emulator.api.transport.http2_frames import PREFACE
+from clarifai_emulator.api.transport.peer import NO_PEER
 from clarifai_emulator.api.transport.port import Port
 from clarifai_emulator.errors import TransportError
 from grpc_port import grpc_port
@@ -238,7 +239,9 @@ def test_what_cannot_be_unpacked_says_why() -> None:
         ("gzip", b"no gzip", "The request is said to be gzip and is not: Error -3 while decompressing data"),
         ("zstd", b"", "The request is compressed with 'zstd'; the emulator takes identity, deflate and gzip."),
     ):
-        stream = GrpcStream(Silence(), 1, {"grpc-encoding": encoding}, peer="", max_bytes=100, buffers=unbounded())
+        stream = GrpcStream(
+            Silence(), 1, {"grpc-encoding": encoding}, peer=NO_PEER, max_bytes=100, buffers=unbounded()
+        )
         frame = b"\1" + len(data).to_bytes(4, "big") + data
         stream.receive(frame, len(frame))
         with pytest.raises(TransportError) as raised:
@@ -248,7 +251,7 @@ def test_what_cannot_be_unpacked_says_why() -> None:
 
 @pytest.mark.parametrize("piece", [1, 3, 7, 100])
 def test_messages_are_found_whatever_pieces_they_come_in(piece: int) -> None:
-    stream = GrpcStream(Silence(), 1, {"grpc-encoding": "gzip"}, peer="", max_bytes=100, buffers=unbounded())
+    stream = GrpcStream(Silence(), 1, {"grpc-encoding": "gzip"}, peer=NO_PEER, max_bytes=100, buffers=unbounded())
     packed = gzip.compress(b"packed")
     data = b"\0\0\0\0\5first" + b"\0\0\0\0\0" + b"\1" + len(packed).to_bytes(4, "big") + packed
     for start in range(0, len(data), piece):
@@ -263,7 +266,7 @@ def test_messages_are_found_whatever_pieces_they_come_in(piece: int) -> None:
 
 @pytest.mark.parametrize("piece", [1_000, 65_541, 100_000, 300_000])
 def test_large_messages_are_found_whatever_pieces_they_come_in(piece: int) -> None:
-    stream = GrpcStream(Silence(), 1, {"grpc-encoding": "gzip"}, peer="", max_bytes=MIB, buffers=unbounded())
+    stream = GrpcStream(Silence(), 1, {"grpc-encoding": "gzip"}, peer=NO_PEER, max_bytes=MIB, buffers=unbounded())
     first, packed = random.Random(1).randbytes(200_000), gzip.compress(random.Random(2).randbytes(100_000))
     data = b"\0" + len(first).to_bytes(4, "big") + first + b"\1" + len(packed).to_bytes(4, "big") + packed
     data += b"\0\0\0\0\4last"
@@ -278,7 +281,7 @@ def test_large_messages_are_found_whatever_pieces_they_come_in(piece: int) -> No
 
 
 def test_who_asks_for_pieces_gets_those_of_a_message_that_has_begun_to_come() -> None:
-    stream = GrpcStream(Silence(), 1, {}, peer="", max_bytes=4 * MIB, buffers=unbounded())
+    stream = GrpcStream(Silence(), 1, {}, peer=NO_PEER, max_bytes=4 * MIB, buffers=unbounded())
     whole = bytes(range(256)) * (2 * MIB // 256)
     stream.receive(b"\0" + len(whole).to_bytes(4, "big") + whole[:100_000], 0)
 
@@ -297,7 +300,7 @@ def test_who_asks_for_pieces_gets_those_of_a_message_that_has_begun_to_come() ->
 
 @pytest.mark.parametrize("begun", [b"\0\0\0\0\5fir", b"\0\0\1\0\0fir"])
 def test_a_request_that_ends_in_the_middle_is_an_error_not_an_end(begun: bytes) -> None:
-    stream = GrpcStream(Silence(), 1, {}, peer="", max_bytes=MIB, buffers=unbounded())
+    stream = GrpcStream(Silence(), 1, {}, peer=NO_PEER, max_bytes=MIB, buffers=unbounded())
     stream.receive(begun, 8)
     stream.receive_end()
     with pytest.raises(TransportError, match=r"The request ended in the middle of a message\."):
@@ -305,7 +308,9 @@ def test_a_request_that_ends_in_the_middle_is_an_error_not_an_end(begun: bytes) 
 
 
 def test_deflate_is_zlib_as_grpc_has_it() -> None:
-    stream = GrpcStream(Silence(), 1, {"grpc-encoding": "deflate"}, peer="", max_bytes=100, buffers=unbounded())
+    stream = GrpcStream(
+        Silence(), 1, {"grpc-encoding": "deflate"}, peer=NO_PEER, max_bytes=100, buffers=unbounded()
+    )
     packed = zlib.compress(b"packed")
     stream.receive(b"\1" + len(packed).to_bytes(4, "big") + packed, 0)
     assert asyncio.run(stream.read()) == b"packed"  # pyright: ignore[reportArgumentType]
@@ -325,7 +330,7 @@ def test_deflate_is_zlib_as_grpc_has_it() -> None:
     ],
 )
 def test_a_deadline_is_read_in_all_its_units(timeout: str, seconds: float | None) -> None:
-    stream = GrpcStream(Silence(), 1, {"grpc-timeout": timeout}, peer="", max_bytes=100, buffers=unbounded())
+    stream = GrpcStream(Silence(), 1, {"grpc-timeout": timeout}, peer=NO_PEER, max_bytes=100, buffers=unbounded())
     assert stream.seconds_left == pytest.approx(seconds)
 
 

@@ -79,7 +79,7 @@ async def control_plane() -> AsyncIterator[tuple[str, Dispatcher, EventBus]]:
     events = EventBus(StillClock())
     dispatcher = Dispatcher(events=events, clock=StillClock(), queue_size=5)
     link = dispatcher.add_runner((*POOL, "runner"), dispatcher.lane(LaneKey("ada", "deploy-hello", "v1")))
-    items = RunnerItems(dispatcher, lambda metadata, first: Admission(link, "r1"))
+    items = RunnerItems(dispatcher, lambda *_: Admission(link, "r1"), lambda *_: 0)
     async with grpc_port(items.find) as address:
         yield f"http://{address}", dispatcher, events
 

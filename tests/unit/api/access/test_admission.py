@@ -139,3 +139,21 @@ def test_the_runners_that_were_deleted_last_are_remembered(scene: Scene) -> None
 )
 def test_a_bad_token_is_refused_as_anywhere_else(scene: Scene, token: str, code: int) -> None:
     assert scene.anyone("mine", token) == code
+
+
+@pytest.mark.parametrize(
+    ("token", "replicas", "anyones"),
+    [
+        ("ada-token", StatusCode.RUNNER_PERMISSION_DENIED, 0),
+        ("nobody", StatusCode.RUNNER_PERMISSION_DENIED, StatusCode.CONN_KEY_NOT_FOUND),
+        ("", StatusCode.RUNNER_PERMISSION_DENIED, StatusCode.CONN_INVALID_REQUEST),
+    ],
+)
+def test_a_credential_that_is_no_good_is_refused_before_a_message(
+    scene: Scene, token: str, replicas: int, anyones: int
+) -> None:
+    metadata, _ = _first("ours", token)
+    assert scene.admissions.refuse_replica(metadata) == replicas
+    assert scene.admissions.refuse_anyone(metadata) == anyones
+    own, _ = _first("ours", scene.credential.token)
+    assert scene.admissions.refuse_replica(own) == scene.admissions.refuse_anyone(own) == 0

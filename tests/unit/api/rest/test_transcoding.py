@@ -125,6 +125,7 @@ def test_an_answer_has_snake_case_numeric_enums_and_the_empty_fields_of_the_plat
         (b'{"model_id": 1e400}', "is no JSON: the number 1e400 is too large."),
         (b'{"page": ' + b"9" * 5000 + b"}", "is no JSON: a number has 5000 digits; 400 are the most."),
         (b'{"model_id": "a", "model_id": "b"}', "is no JSON: the name 'model_id' stands twice in one object."),
+        (b'{"a\\ud83d": 1}', r"is no JSON: the name 'a\ud83d' is no text."),
         (b"[]", "The body of PostModelOutputs must be a JSON object, got an array."),
         (b"3", "must be a JSON object, got a number."),
         (b"null", "must be a JSON object, got null."),
@@ -172,6 +173,10 @@ def test_of_many_fields_that_do_not_exist_only_the_first_are_looked_at() -> None
         (
             {"inputs": [{"data": {"int_value": 1.5}}]},
             "inputs[0].data.int_value must be a whole number, got a number",
+        ),
+        (
+            {"model": {"visibility": {"gettable": {}}}},
+            "gettable must be a number or one of UNKNOWN_VISIBILITY, PRIVATE, ORG, PUBLIC, got an object",
         ),
         ({"inputs": [{"data": {"float_value": []}}]}, "inputs[0].data.float_value must be a number, got an array"),
         (

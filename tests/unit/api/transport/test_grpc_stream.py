@@ -8,6 +8,7 @@ import zlib
 import pytest
 
 from clarifai_emulator.api.transport.grpc_stream import GrpcStream, Headers
+from clarifai_emulator.api.transport.peer import NO_PEER
 from clarifai_emulator.api.transport.request_buffers import Buffers
 from clarifai_emulator.errors import TransportError
 
@@ -25,7 +26,7 @@ class Client:
             self,
             1,
             {"grpc-encoding": encoding} if encoding else {},
-            peer="",
+            peer=NO_PEER,
             max_bytes=max_bytes,
             buffers=self.buffers.connection(),
         )

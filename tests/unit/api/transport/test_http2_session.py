@@ -107,6 +107,16 @@ def raw() -> tuple[Session, Heard]:
     return session, heard
 
 
+def receive_all(session: Session, said: bytes) -> int:
+    """Let a session take all of what was said; return in how many turns it did."""
+    session.receive(said)
+    turns = 1
+    while session.has_more:
+        session.receive(b"")
+        turns += 1
+    return turns
+
+
 def answers(session: Session) -> Iterator[tuple[int, int, int, bytes]]:
     """Yield the frames that a session says: kind, flags, stream, payload."""
     data = b"".join(session.take())
@@ -375,7 +385,7 @@ def test_what_breaks_a_rule_of_the_connection_ends_it_with_its_code(name: str) -
     said, code = FAULTS[name]
     session, _ = raw()
     with pytest.raises(ConnectionFault) as raised:
-        session.receive(said)
+        receive_all(session, said)
     assert raised.value.code is code
     session.take()
     session.goodbye(raised.value.code)
@@ -564,3 +574,10 @@ def test_a_client_that_says_goodbye_still_gets_its_answers() -> None:
     session.receive(headers(1, END_HEADERS | END_STREAM) + frame(GOAWAY, 0, 0, bytes(8)))
     assert session.is_leaving
     assert session.is_open(1)
+
+
+def test_large_blocks_of_fields_are_read_one_in_each_turn() -> None:
+    session, heard = raw()
+    much = [*CALL, *((f"field-{number}", "x" * 100) for number in range(150))]
+    assert receive_all(session, b"".join(headers(2 * number + 1, fields=much) for number in range(10))) >= 9
+    assert len(heard.said) == 10

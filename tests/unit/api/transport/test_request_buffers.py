@@ -91,6 +91,17 @@ def test_a_connection_that_is_closed_holds_nothing() -> None:
     assert (buffers.size, connection.requests) == (0, set())
 
 
+def test_what_a_large_request_has_held_is_told_when_it_ends() -> None:
+    freed: list[int] = []
+    connection = Buffers(10 * MIB, 10 * MIB, freed.append).connection()
+    large, small = Asked(connection), Asked(connection)
+    large.buffer.hold(2 * MIB)
+    small.buffer.hold(1000)
+    large.buffer.end()
+    small.buffer.end()
+    assert freed == [2 * MIB + HEAD]
+
+
 def test_who_may_send_more_than_others_is_let() -> None:
     connection = Buffers(10 * MIB, MIB).connection()
     connection.allow(4 * MIB)

@@ -11,6 +11,7 @@ import pytest
 from clarifai_grpc.grpc.api.service_pb2 import PostModelVersionsUploadRequest as Request
 
 from clarifai_emulator.api.transport.grpc_stream import GrpcStream, Headers
+from clarifai_emulator.api.transport.peer import NO_PEER
 from clarifai_emulator.api.transport.upload_parts import LongPart, upload_messages
 from clarifai_emulator.errors import TransportError
 from unbounded_buffers import unbounded
@@ -46,7 +47,7 @@ class Sender:
 
     def __init__(self) -> None:
         self.wire = Wire()
-        self.stream = GrpcStream(self.wire, 1, {}, peer="", max_bytes=32 * MEBIBYTE, buffers=unbounded())
+        self.stream = GrpcStream(self.wire, 1, {}, peer=NO_PEER, max_bytes=32 * MEBIBYTE, buffers=unbounded())
         self.messages = upload_messages(self.stream, Request.FromString)
 
     def send(self, data: bytes, cut: int = 64 * 1024) -> None:

@@ -203,3 +203,18 @@ def test_a_dockerfile_of_the_models_own_counts_with_what_it_may_copy_elsewhere(f
     assert (second := mounted_tag(folder)) != first
     (folder / "Dockerfile").write_text("FROM base\nRUN true\nCOPY . /\n")
     assert mounted_tag(folder) != second
+
+
+def test_a_dockerfile_that_would_leave_a_credential_in_the_history_is_refused_by_name(folder: Path) -> None:
+    (folder / "Dockerfile").write_text("FROM base\nARG NPM_TOKEN\nRUN npm install\n")
+    with pytest.raises(ModelError) as refused:
+        make_context(read_model_directory(folder), DockerSettings(build_args={"NPM_TOKEN": "planted"}), environ={})
+    assert refused.value.summary == (
+        "The history of the image would have the value of NPM_TOKEN, which looks like a credential: "
+        f"{folder / 'Dockerfile'} declares it in the last stage (ARG)."
+    )
+    assert refused.value.hint == (
+        "Declare it in a stage before (`FROM … AS packages`, `ARG NPM_TOKEN`), and copy what that stage makes: "
+        "`COPY --from=packages …`. Of such a stage neither the image nor its history has anything else."
+    )
+    assert "planted" not in str(refused.value)

@@ -90,3 +90,10 @@ def test_config_yaml_chooses_platform_node_and_checkpoints() -> None:
 
 def test_without_the_models_files_all_else_is_the_same() -> None:
     assert written(is_mounted=True) == written()[:-1]
+
+
+def test_an_argument_that_is_named_like_a_credential_is_used_in_a_stage_that_nobody_gets() -> None:
+    lines = written(build_args={"NPM_TOKEN": "planted"})
+    assert lines[0] == "FROM base:1 AS packages"
+    last = max(number for number, line in enumerate(lines) if line.startswith("FROM "))
+    assert not any("NPM_TOKEN" in line for line in lines[last:])
