@@ -20,6 +20,8 @@ from clarifai_emulator.dispatch.lean import LeanReplica
 from clarifai_emulator.dispatch.runner_item import item_parts
 from clarifai_emulator.dispatch.work import Work
 from clarifai_emulator.inside.lean_main import (
+    ADMITS,
+    ASKING,
     CANCEL,
     CHANNEL,
     DONE,
@@ -111,8 +113,10 @@ class LeanSockets:
         frames, self._received = _frames(memoryview(self._received + data))
         try:
             for kind, number, payload in frames:
-                if kind == READY:
-                    self._replica.ready(number)
+                if kind in (READY, ASKING):
+                    self._replica.ready(number, is_asked=kind == ASKING)
+                elif kind == ADMITS:
+                    self._replica.admits()
                 elif kind == GENUINE:
                     self._replica.serves_genuinely(bytes(payload).decode())
         except Exception:
