@@ -18,6 +18,7 @@ DEFAULT_PORT = 7878
 # Where any token is taken, the one that is shown.
 ANY_TOKEN = "local-emulator-token"
 DEFAULT_HOLD_SECONDS = 120.0
+PROBE_SECONDS = 10.0
 MEBIBYTE = 1024 * 1024
 # What the platform sets for a replica (``nodepools/launch_spec.py``).
 SET_FOR_REPLICAS = (
@@ -68,8 +69,7 @@ class DockerSettings:
     engine's classic one, BuildKit, or whichever a Dockerfile needs. ``listen``: this machine's address as
     containers reach it, empty to find it. ``secrets``: hand a model's secrets to its container as environment
     variables, or as files below CLARIFAI_SECRETS_PATH, which ``docker inspect`` does not show. ``limits``: hold
-    containers to the CPU and memory of their compute info. ``probe_seconds``: how often a runner's health is asked
-    for, and how long an answer may take.
+    containers to the CPU and memory of their compute info.
     """
 
     engine: str = ""
@@ -80,7 +80,6 @@ class DockerSettings:
     listen: str = ""
     limits: bool = True
     secrets: Literal["environment", "files"] = "environment"
-    probe_seconds: float = 10.0
 
     def problems(self) -> Iterator[str]:
         """Yield a sentence for each impossible setting."""
@@ -90,8 +89,6 @@ class DockerSettings:
             yield f"docker builder must be 'auto', 'classic' or 'buildkit', got {self.builder!r}"
         if self.secrets not in ("environment", "files"):
             yield f"docker secrets must be 'environment' or 'files', got {self.secrets!r}"
-        if self.probe_seconds <= 0:
-            yield f"docker probe_seconds must be more than 0, got {self.probe_seconds}"
         if not self.base_image:
             yield "docker base image must not be empty"
         try:
@@ -105,11 +102,12 @@ class EmulatorConfig:
     """The settings of one emulator. Times are seconds, sizes are bytes.
 
     ``port`` 0 takes a free one. ``pats`` maps accepted tokens to their users, ``pats_file`` names users,
-    organisations and tokens with scopes and expiry (``api/access/accounts.py``); without both, any well-formed
+    organisations and tokens with scopes and expiry (``api/access/pats_file.py``); without both, any well-formed
     token is ``user_id``. ``hold_seconds`` bounds how long a request waits for a replica: one that has
     to start (then it is answered 21351), or one that is free (21354); ``request_seconds`` bounds the whole request.
     ``reclaim_seconds`` is how long a model may go on with a request whose client has gone or whose time is up,
-    before its replica is replaced. ``queue_size`` bounds how many requests of one deployment may wait.
+    before its replica is replaced. ``probe_seconds``: how often a replica is asked whether it is alive and ready,
+    and how long an answer may take. ``queue_size`` bounds how many requests of one deployment may wait.
     ``num_threads`` overrides how many requests a replica takes at once.
     ``backend``: where replicas run, in processes of their own, in the emulator's, or in containers; a nodepool
     may say otherwise. ``docker``: for containers. ``accelerators``: simulated ones instead of this machine's
@@ -135,6 +133,7 @@ class EmulatorConfig:
     ``debug``: let an editor's debugger attach to every deployment, at this port and those after it (0: any free
     ones); ``debug_wait``: replicas load their model once one has.
     ``start_method``: ``fork`` from a warm parent, ``spawn`` a process per replica, or ``auto``.
+    ``refuse_platform``: keep models from calling the real platform, for tests.
     ``run_token``: the token that is good for everything where any is taken, and the system does not tell whose a
     connection is; empty to make one.
     ``environ`` gives the environment that the builds of models' environments and the client of the container engine
@@ -173,9 +172,11 @@ class EmulatorConfig:
     max_connection_buffer_bytes: int = 512 * MEBIBYTE
     max_buffer_bytes: int = 2048 * MEBIBYTE
     stop_seconds: float = 5.0
+    probe_seconds: float = PROBE_SECONDS
     cache_dir: Path = field(default_factory=default_cache_dir)
     run_dir: Path | None = None
     run_token: str = field(default="", repr=False)
+    refuse_platform: bool = False
     environ: Callable[[], Mapping[str, str]] = field(default=own_environ, repr=False)
     env: tuple[str, ...] = field(default=(), repr=False)
 
@@ -224,6 +225,8 @@ class EmulatorConfig:
         for name in ("hold_seconds", "request_seconds", "reclaim_seconds", "stop_seconds"):
             if getattr(self, name) < 0:
                 yield f"{name} must not be negative, got {getattr(self, name)}"
+        if self.probe_seconds <= 0:
+            yield f"probe_seconds must be more than 0, got {self.probe_seconds}"
         if self.queue_size < 1:
             yield f"queue_size must be at least 1, got {self.queue_size}"
         if self.num_threads is not None and self.num_threads < 1:

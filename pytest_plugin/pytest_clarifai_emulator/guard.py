@@ -9,10 +9,12 @@ what another test left behind would. Installed before anything can import the SD
 
 from __future__ import annotations
 
-import abc
+import importlib.util
 import os
 import socket
 from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -20,11 +22,6 @@ import pytest
 
 from pytest_clarifai_emulator.import_hooks import ImportHooks
 
-_DOMAIN = "clarifai.com"
-# Hosts of pictures in the platform's documentation; they know no accounts.
-_SAMPLES = ("samples.clarifai.com",)
-_OPENERS = ("secure_channel", "insecure_channel")
-_METHODS = ("unary_unary", "unary_stream", "stream_unary", "stream_stream")
 # When these modules are imported the SDK decides where its user's settings are: below HOME.
 _SDK_SETTINGS = ("clarifai.utils.constants", "clarifai.utils.misc")
 
@@ -44,15 +41,7 @@ class Guard:
 
     def install(self) -> None:
         """Refuse calls from now on."""
-        look_up = socket.getaddrinfo
-
-        def getaddrinfo(host: Any, *args: Any, **named: Any) -> Any:
-            name = host.decode() if isinstance(host, bytes) else str(host)
-            if is_platform(name):
-                self.check(name)
-            return look_up(host, *args, **named)
-
-        self._patches.setattr(socket, "getaddrinfo", getaddrinfo)
+        _calls.guard_look_ups(self.check, partial(self._patches.setattr, socket))
         for name in _SDK_SETTINGS:
             self._hooks.around(name, self.isolate)
         self._hooks.after("grpc", self.watch_channels)
@@ -70,21 +59,10 @@ class Guard:
 
     def watch_channels(self, grpc: ModuleType) -> None:
         """Let the channels of a grpc module ask before they call."""
-        for module in (grpc, grpc.aio):
-            for name in _OPENERS:
-                self._watch(module, name)
+        _calls.guard_channels(grpc, self.check, self._is_watched, self._patches.setattr)
 
-    def _watch(self, module: Any, name: str) -> None:
-        opener = getattr(module, name)
-
-        def open_channel(target: str, *args: Any, **named: Any) -> Any:
-            channel = opener(target, *args, **named)
-            host = str(target).rpartition("/")[2]
-            if is_platform(host) or host == self.address:
-                return _channel_class(module)(channel, lambda: self.check(host))
-            return channel
-
-        self._patches.setattr(module, name, open_channel)
+    def _is_watched(self, host: str) -> bool:
+        return is_platform(host) or host == self.address
 
     def isolate(self, module: ModuleType, execute: Callable[[ModuleType], None]) -> None:
         """Run a module's code with HOME an empty folder."""
@@ -99,72 +77,23 @@ class Guard:
                 os.environ["HOME"] = home
 
 
+def _load_calls() -> Any:
+    """Load what replicas have, too, from its file: nothing of the emulator is imported before a test asks."""
+    package = importlib.util.find_spec("clarifai_emulator")
+    assert package is not None, "the plugin comes with it"
+    assert package.submodule_search_locations is not None, "it is a package"
+    file = Path(package.submodule_search_locations[0], "inside", "platform_guard_main.py")
+    spec = importlib.util.spec_from_file_location("clarifai_platform_guard", file)
+    assert spec is not None, file
+    assert spec.loader is not None, file
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+_calls = _load_calls()
+
+
 def is_platform(host: str) -> bool:
     """Tell whether this host (with or without a port) is the real platform's."""
-    name = host.partition(":")[0].rstrip(".").lower()
-    return (name == _DOMAIN or name.endswith(f".{_DOMAIN}")) and name not in _SAMPLES
-
-
-def _channel_class(module: Any) -> Any:
-    """Make a class of channels that ask before each call, of the kind that ``module`` opens."""
-
-    class AskingChannel(module.Channel):
-        def __init__(self, channel: Any, ask: Callable[[], None]) -> None:
-            self._channel = channel
-            self._ask = ask
-
-        def __enter__(self) -> Any:
-            self._channel.__enter__()
-            return self
-
-        async def __aenter__(self) -> Any:
-            await self._channel.__aenter__()
-            return self
-
-    methods = {name: _asking(module, name) for name in _METHODS}
-    for name in module.Channel.__abstractmethods__ - {"__enter__", "__aenter__"}:
-        setattr(AskingChannel, name, methods.get(name) or _passing(name))
-    abc.update_abstractmethods(AskingChannel)
-    return AskingChannel
-
-
-def _passing(name: str) -> Any:
-    def call(self: Any, *args: Any, **named: Any) -> Any:
-        return getattr(self._channel, name)(*args, **named)
-
-    return call
-
-
-def _asking(module: Any, name: str) -> Any:
-    """Return a channel's method that makes the callables of stubs. Stubs are told apart by their classes."""
-    base = getattr(module, f"{''.join(word.title() for word in name.split('_'))}MultiCallable")
-    kind: Any = type(f"Asking{base.__name__}", (_AskingCall, base), {})
-    kind.__abstractmethods__ = frozenset()
-
-    def make(self: Any, *args: Any, **named: Any) -> Any:
-        return kind(getattr(self._channel, name)(*args, **named), self._ask)
-
-    return make
-
-
-class _AskingCall:
-    """The callable of a stub; asks before each call."""
-
-    def __init__(self, call: Any, ask: Callable[[], None]) -> None:
-        self._call = call
-        self._ask = ask
-
-    def __call__(self, *args: Any, **named: Any) -> Any:
-        self._ask()
-        return self._call(*args, **named)
-
-    def with_call(self, *args: Any, **named: Any) -> Any:
-        self._ask()
-        return self._call.with_call(*args, **named)
-
-    def future(self, *args: Any, **named: Any) -> Any:
-        self._ask()
-        return self._call.future(*args, **named)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._call, name)
+    return bool(_calls.is_platform(host))

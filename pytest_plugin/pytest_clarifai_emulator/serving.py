@@ -274,6 +274,7 @@ def serving(
         contract="off" if settings.contract == "off" else "record",
         environ=environ,
         run_token=PAT,
+        refuse_platform=not settings.allow_real,
         **config_of(settings.up),
     )
     discovery = simulated(settings.gpus) if settings.gpus is not None else None

@@ -200,7 +200,7 @@ def test_a_model_that_takes_more_memory_than_it_asked_for_is_killed_and_comes_ba
 def test_a_container_whose_runner_does_not_answer_its_probe_any_more_is_replaced_and_it_is_said(
     tmp_path: Path, docker: DockerClient, engine: object
 ) -> None:
-    with running(backend="docker", docker=replace(SETTINGS, probe_seconds=0.5)) as emulator:
+    with running(backend="docker", probe_seconds=0.5, docker=SETTINGS) as emulator:
         emulator.deploy(write_looks(tmp_path))
         client = Client(emulator.url)
         before = container_of(docker, emulator)

@@ -32,6 +32,7 @@ from clarifai_emulator.api.transport.request_buffers import Buffers
 from clarifai_emulator.backends.backend import Exit
 from clarifai_emulator.backends.docker.container_hosts import HostedReplica
 from clarifai_emulator.backends.docker.container_replica import ContainerProcess
+from clarifai_emulator.backends.health_watch import HealthWatch
 from clarifai_emulator.backends.inprocess import InProcessReplica
 from clarifai_emulator.backends.inprocess_items import LeanThreads
 from clarifai_emulator.backends.process.process_backend import SpawnedProcess
@@ -78,8 +79,9 @@ BROKEN = {
     "api/transport/http_server.py: request over HTTP/1.1": "test_a_request_over_http1",
     "backends/docker/container_hosts.py: end of a replica in a container": "test_the_end_of_a_hosted_replica",
     "backends/docker/container_replica.py: follower of container": "test_a_container",
-    "backends/docker/container_replica.py: health of container": "test_a_container",
+    "backends/health_watch.py: health of": "test_a_container",
     "backends/inprocess.py: replica": "test_a_replica_in_this_process",
+    "backends/inprocess_items.py: admission of a replica": "test_a_thread_of_a_replica_in_this_process",
     "backends/inprocess_items.py: thread of a replica": "test_a_thread_of_a_replica_in_this_process",
     "backends/process/process_backend.py: watch of a spawned replica": "test_the_watch_of_a_spawned_replica",
     "backends/reload_link.py: reader of a reloadable replica": "test_the_reader_of_a_reloadable_replica",
@@ -404,14 +406,18 @@ async def test_a_thread_of_a_replica_in_this_process(told: PartFailures) -> None
 
     threads = LeanThreads(begin_broken)
     lost: list[str] = []
-    replica: Any = SimpleNamespace(lost=lambda: lost.append("lost"), ready=lambda count: None)
-    threads.listen(replica)
-    runner: Any = SimpleNamespace(threads=1)
+    replica: Any = SimpleNamespace(lost=lambda: lost.append("lost"), ready=lambda count, is_asked: None)
+    runner: Any = SimpleNamespace(threads=1, is_asked=False)
     threads._runner = runner  # pyright: ignore[reportPrivateUsage]
+    threads.listen(replica)
     threads.open_channel()
     while not lost:
         await asyncio.sleep(0)
-    assert told.kept[0].part == "thread of a replica"
+    runner.is_asked = True
+    threads.listen(replica)
+    while len(lost) < 2:
+        await asyncio.sleep(0)
+    assert [each.part for each in told.kept] == ["thread of a replica", "admission of a replica"]
 
 
 def bare(kind: type, **attributes: Any) -> Any:
@@ -424,7 +430,8 @@ def bare(kind: type, **attributes: Any) -> Any:
 
 async def test_a_replica_in_this_process() -> None:
     exited: asyncio.Future[Exit] = asyncio.get_running_loop().create_future()
-    replica = bare(InProcessReplica, exited=exited, _lines=SimpleNamespace(close=lambda: None))
+    parts: dict[str, Any] = {"_watch": SimpleNamespace(end=lambda: None), "_killed_because": ""}
+    replica = bare(InProcessReplica, exited=exited, _lines=SimpleNamespace(close=lambda: None), **parts)
     replica._life_failed(REASON)
     assert str(exited.result()) == f"the emulator lost sight of it: {REASON}"
 
@@ -445,14 +452,13 @@ async def test_the_end_of_a_hosted_replica(told: PartFailures) -> None:
     assert str(replica.exited.result()) == f"the emulator lost sight of it: {REASON}"
 
 
-async def test_a_container(told: PartFailures, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_container(told: PartFailures) -> None:
     loop, lines = asyncio.get_running_loop(), list[str]()
-    parts: dict[str, Any] = {"_on_line": lines.append, "_probing": None, "_killed_because": "", "_health": ("x", 1)}
-    container = bare(ContainerProcess, exited=loop.create_future(), id="abc", _loop=loop, **parts)
-    monkeypatch.setattr(container, "_probe", broken)
-    container.watch_health(1)
+    watch = HealthWatch(broken, every=0, on_line=lines.append, kill=nobody_waits)
+    watch.begin("container abc")
     await settle()
     assert lines == [f"[emulator] its health is not looked after any more, because the emulator failed: {REASON}"]
+    container = bare(ContainerProcess, exited=loop.create_future(), _watch=watch, _killed_because="")
     container._follow_failed(REASON)
     assert str(container.exited.result()) == f"the emulator lost sight of its container: {REASON}"
 

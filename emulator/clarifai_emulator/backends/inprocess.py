@@ -22,13 +22,15 @@ from typing import Any
 from clarifai_emulator.backends import own_output
 from clarifai_emulator.backends.backend import Exit, ReplicaProcess, ReplicaSpec, Surroundings
 from clarifai_emulator.backends.debugging import breakpoints
+from clarifai_emulator.backends.health_watch import HealthWatch
 from clarifai_emulator.backends.image_view import ImageViews
 from clarifai_emulator.backends.inprocess_items import LeanThreads
 from clarifai_emulator.backends.model_errors import unusable_model
 from clarifai_emulator.backends.poller import Rounds
 from clarifai_emulator.backends.signature_answers import Signatures, mocked_warning
-from clarifai_emulator.background_work import begin_thread
-from clarifai_emulator.inside import item_steps_main, lean_main, reload_main, sdk_main
+from clarifai_emulator.background_work import begin_thread, nobody_waits
+from clarifai_emulator.config import PROBE_SECONDS
+from clarifai_emulator.inside import item_steps_main, lean_main, probes_main, reload_main, sdk_main
 from clarifai_emulator.inside.inspect_main import is_network_trouble, model_traceback, read_signatures
 from clarifai_emulator.inside.zygote_main import environ_with, import_sdk
 from clarifai_emulator.machine.machine import Machine
@@ -47,8 +49,15 @@ class InProcessBackend:
 
     name = "inprocess"
 
-    def __init__(self, *, api_base: Callable[[], str], machines: Sequence[Machine] = ()) -> None:
+    def __init__(
+        self,
+        *,
+        api_base: Callable[[], str],
+        machines: Sequence[Machine] = (),
+        probe_seconds: float = PROBE_SECONDS,
+    ) -> None:
         self.machines = machines
+        self._probe_seconds = probe_seconds
         self._api_base = api_base
         self._replicas: set[InProcessReplica] = set()
         self._stops_at_breakpoints = False
@@ -73,7 +82,9 @@ class InProcessBackend:
             self._stops_at_breakpoints = True
             breakpoints.install()
         source = replace(spec.source, path=self._views.of(spec.source.path))
-        replica = InProcessReplica(replace(spec, source=source), on_line, self._api_base())
+        replica = InProcessReplica(
+            replace(spec, source=source), on_line, self._api_base(), probe_seconds=self._probe_seconds
+        )
         self._replicas.add(replica)
         replica.exited.add_done_callback(lambda _: self._replicas.discard(replica))
         return replica
@@ -94,13 +105,21 @@ class InProcessBackend:
 
 def make_backend(surroundings: Surroundings) -> InProcessBackend:
     """Make the backend of an emulator."""
-    return InProcessBackend(api_base=surroundings.api_base, machines=[surroundings.machine])
+    return InProcessBackend(
+        api_base=surroundings.api_base,
+        machines=[surroundings.machine],
+        probe_seconds=surroundings.config.probe_seconds,
+    )
 
 
 class InProcessReplica:
     """A model in this process: see ``ReplicaProcess``."""
 
-    def __init__(self, spec: ReplicaSpec, on_line: Callable[[str], None], api_base: str) -> None:
+    def __init__(
+        self, spec: ReplicaSpec, on_line: Callable[[str], None], api_base: str, *, probe_seconds: float
+    ) -> None:
+        self._model: Any = None
+        self._killed_because = ""
         self._api_base = api_base
         self.pid = os.getpid()
         self.connection = LeanThreads(self._listen)
@@ -110,8 +129,11 @@ class InProcessReplica:
         self._loop = asyncio.get_running_loop()
         self.exited: asyncio.Future[Exit] = self._loop.create_future()
         self._lines = _Lines(on_line)
+        self._watch = HealthWatch(self._ask, every=probe_seconds, on_line=on_line, kill=self._kill_for)
+        self._asking: asyncio.Future[str] | None = None
         name = f"replica {spec.replica_id[:8]}"
         begin_thread(partial(self._live, spec), name, self._life_failed, loop=self._loop)
+        self._watch.begin("a replica in this process")
 
     def _life_failed(self, reason: str) -> None:
         self._end(Exit(why=f"the emulator lost sight of it: {reason}"))
@@ -140,6 +162,7 @@ class InProcessReplica:
                 runner, threads = lean_main.make_runner(
                     path, spec.base_url, spec.variables, spec.num_threads, sdk_main, edits
                 )
+                self._model = getattr(runner, "model", runner)
                 # Else the runner, and its model, stays until this process ends, and says then that it stops.
                 atexit.unregister(runner.stop)
             if not own_output.is_heard():
@@ -175,10 +198,38 @@ class InProcessReplica:
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(function, argument)
 
+    async def _ask(self, probe: str, patience: float) -> str | None:
+        """Ask the model of a probe, in a thread."""
+        if self._model is None:
+            return None
+        if self._asking is None:
+            self._asking = self._loop.create_future()
+            begin_thread(partial(self._probe, probe, self._asking), "probe of a model", nobody_waits)
+        try:
+            async with asyncio.timeout(patience):
+                why = await asyncio.shield(self._asking)
+        except TimeoutError:
+            return f"no answer within {patience:g} s"
+        self._asking = None
+        return why
+
+    def _probe(self, probe: str, answer: asyncio.Future[str]) -> None:
+        self._in_loop(partial(_settle, answer), probes_main.ask_model(self._model, probe))
+
+    def _kill_for(self, why: str) -> None:
+        self._killed_because = why
+        self.terminate()
+
     def _end(self, exit_: Exit) -> None:
+        self._watch.end()
         self._lines.close()
         if not self.exited.done():
-            self.exited.set_result(exit_)
+            self.exited.set_result(Exit(why=self._killed_because) if self._killed_because else exit_)
+
+
+def _settle(answer: asyncio.Future[str], said: str) -> None:
+    if not answer.done():
+        answer.set_result(said)
 
 
 class _Lines:

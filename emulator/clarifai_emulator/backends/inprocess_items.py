@@ -30,6 +30,7 @@ class LeanThreads:
         self._begin = begin
         self._loop = asyncio.get_running_loop()
         self._replica: LeanReplica | None = None
+        self._is_closed = False
         self._runner: lean_main.ItemRunner | None = None
         self._channels: list[ThreadChannel] = []
         self._orders: queue.SimpleQueue[int | None] = queue.SimpleQueue()  # noqa: TID251 - waited for without a timeout
@@ -42,7 +43,9 @@ class LeanThreads:
 
     def _tell_ready(self) -> None:
         if self._runner is not None and self._replica is not None:
-            self._replica.ready(self._runner.threads)
+            self._replica.ready(self._runner.threads, is_asked=self._runner.is_asked)
+            if self._runner.is_asked:
+                begin_thread(self._admit, "admission of a replica", self._thread_failed, loop=self._loop)
 
     def open_channel(self) -> ThreadChannel:
         assert self._replica is not None
@@ -61,9 +64,16 @@ class LeanThreads:
             channel.take()
 
     def close(self) -> None:
+        self._is_closed = True
+        if self._runner is not None:
+            self._runner.ask_no_more()
         self._orders.put(None)
         for channel in self._channels:
             channel.close()
+
+    def _note_admitted(self) -> None:
+        if self._replica is not None and not self._is_closed:
+            self._replica.admits()
 
     def _thread_failed(self, reason: str) -> None:
         assert self._replica is not None
@@ -77,6 +87,14 @@ class LeanThreads:
         self._loop.call_soon_threadsafe(self._tell_ready)
         while (number := self._orders.get()) is not None:
             runner.cancel(number)
+
+    def _admit(self) -> None:
+        assert self._runner is not None
+        self._begin()
+        self._runner.admit(self._say_admits)
+
+    def _say_admits(self) -> None:
+        self._loop.call_soon_threadsafe(self._note_admitted)
 
     def _work(self, runner: lean_main.ItemRunner, channel: ThreadChannel) -> None:
         self._begin()

@@ -25,6 +25,7 @@ from clarifai_emulator.dispatch.dispatcher import Dispatcher, runner_lost
 from clarifai_emulator.dispatch.lane import Replica, RunnerLink, Slot
 from clarifai_emulator.dispatch.work import STREAMING_STREAMING, UNARY_UNARY, Work
 from clarifai_emulator.errors import CallerError
+from clarifai_emulator.messages.outline import Bytes
 
 log = logging.getLogger(__name__)
 
@@ -131,6 +132,7 @@ class LeanReplica:
         self._on_genuine = on_genuine
         self._replica: Replica | None = None
         self._is_lost = False
+        self._is_asked = False
         self._items: dict[int, _Item] = {}
         self._numbers: dict[str, int] = {}
         self._next_number = itertools.count(1)
@@ -199,14 +201,21 @@ class LeanReplica:
 
     # What it tells.
 
-    def ready(self, threads: int) -> None:
-        """Register it: its model is loaded, and it takes so many items at once."""
+    def ready(self, threads: int, *, is_asked: bool = False) -> None:
+        """Register it: its model is loaded, and it takes so many items at once. ``is_asked``: its model is asked
+        before each of them, and ``admits`` is called."""
+        self._is_asked = is_asked
         self._replica = self._dispatcher.connect(self._link, self._replica_id)
         self._replica.cancel_item = self._cancel
         self._replica.stream_began()
         self._dispatcher.hear(self._replica)
-        for _ in range(threads):
+        for _ in range(0 if is_asked else threads):
             self._offer(self._replica)
+
+    def admits(self) -> None:
+        """Take note that its model admits one more item."""
+        assert self._replica is not None
+        self._offer(self._replica)
 
     def serves_genuinely(self, reason: str) -> None:
         """The genuine runner serves in its place."""
@@ -216,9 +225,7 @@ class LeanReplica:
         """Tell whether an output of this size goes to its client in the bytes in which it comes."""
         return self._items[number].work.passes(size)
 
-    def output(
-        self, number: int, response: Any, size: int, *, is_last: bool = False, came: bytes | bytearray = b""
-    ) -> None:
+    def output(self, number: int, response: Any, size: int, *, is_last: bool = False, came: Bytes = b"") -> None:
         """Take an output, of ``size`` bytes: ``came``, of which the response is an outline, where it ``passes``.
         ``is_last``: ``done`` follows at once."""
         item = self._items[number]
@@ -248,7 +255,8 @@ class LeanReplica:
             item.channel.go()
         self._idle.append(item.channel)
         self._replica.release(item.work)
-        self._offer(self._replica)
+        if not self._is_asked:
+            self._offer(self._replica)
         item.work.tell_now()
 
     def lost(self) -> None:

@@ -20,6 +20,7 @@ import socket
 import time
 
 PACKET = 1 << 20
+MOST_FDS = 8
 # A parent that has not forked by then hangs. It takes milliseconds, on a machine short of processor time seconds.
 PATIENCE_SECONDS = 10.0
 # A job that ends its parent so often is given up.
@@ -101,7 +102,7 @@ class Keeper:
     def hear_emulator(self):
         data, fds = b"", []
         with contextlib.suppress(OSError):
-            data, fds, _, _ = socket.recv_fds(self.control, PACKET, 4)
+            data, fds, _, _ = socket.recv_fds(self.control, PACKET, MOST_FDS)
         if not data:
             self.end()
         job = json.loads(data)

@@ -3,12 +3,14 @@
     emulator ──CHANNEL with a socket──► the main thread ──► a thread, which serves this socket
              ──ITEM, MORE …, END──────► that thread ──OUTPUT …, LAST or DONE──► emulator
              ──CANCEL─────────────────► the main thread
+    emulator ◄─READY (so many threads), or ASKING and an ADMITS for each item that the model admits
 
 A frame is a header (length of the payload, kind, number of the item) and the payload. A thread waits for its own
 socket only, so nothing is queued for and no lock is waited for on an item's way.
 """
 
 import collections
+import contextlib
 import importlib
 import inspect
 import itertools
@@ -23,7 +25,7 @@ import traceback
 
 HEADER = struct.Struct("<IBQ")
 ITEM, MORE, END, CANCEL, CHANNEL = 1, 2, 3, 4, 5
-READY, OUTPUT, LAST, DONE, GENUINE = 10, 11, 12, 13, 14
+READY, OUTPUT, LAST, DONE, GENUINE, ASKING, ADMITS = 10, 11, 12, 13, 14, 15, 16
 SOCKET_BUFFER = 4 * 1024 * 1024
 _LARGE = 64 * 1024
 _MOST_BYTES = 100 * 1024 * 1024  # of an output, on the platform
@@ -168,6 +170,12 @@ class ItemRunner:
         self.items = {}
         self.unary, self.generate = RunnerMethodType.UNARY_UNARY, RunnerMethodType.UNARY_STREAMING
         self.set_context, self.clear_context = set_logger_context, clear_logger_context
+        # A model that wants to be asked before each item is taken, as the genuine runner asks it.
+        self.is_asked = hasattr(getattr(runner, "model", None), "check_admission")
+        self.has_free = threading.Semaphore(threads)
+        self.has_ended = threading.Event()  # an item, since the model was asked last
+        self.counting = threading.Lock()
+        self.granted = 0  # items that the emulator was admitted and that have not ended
         self.current = getattr(base_runner, "_item_id_context", None)
         self.abort = getattr(base_runner, "_trigger_abort", None)
 
@@ -178,6 +186,32 @@ class ItemRunner:
             item.cancelled = True
             if self.abort is not None:
                 self.abort(self.runner, item.runner_item.id)
+
+    def admit(self, say):
+        """Say of each thread that has nothing to do that it may have an item, once the model admits one. As in the
+        genuine runner, one thread is not held back, and one for which asking fails is lost."""
+        while self.has_free.acquire() and self.is_asked:
+            if self.is_admitted():
+                with self.counting:
+                    self.granted += 1
+                say()
+
+    def is_admitted(self):
+        while self.is_asked and self.granted:
+            self.has_ended.clear()
+            try:
+                if self.runner.check_admission():
+                    break
+            except Exception:
+                traceback.print_exc()
+                return False
+            self.has_ended.wait(self.runner.admission_control_backoff)
+        return self.is_asked
+
+    def ask_no_more(self):
+        """Let ``admit`` come to its end."""
+        self.is_asked = False
+        self.has_free.release()
 
     def execute(self, number, runner_item, channel):
         """Answer an item, to its end."""
@@ -201,6 +235,11 @@ class ItemRunner:
             item.ended = True
             del self.items[number]
         channel.answer(number, LAST if last is not None else DONE, last)
+        if self.is_asked:
+            with self.counting:
+                self.granted -= 1
+            self.has_ended.set()
+            self.has_free.release()
 
     def run_item(self, item, channel):
         """Answer the item, all but its last output, which is returned; None where there is none left."""
@@ -265,7 +304,12 @@ class LeanRunner(ItemRunner):
 
     def serve(self):
         """Tell that the model is loaded; then do what the emulator says, until it closes the socket."""
-        self.control.sendall(HEADER.pack(0, READY, self.threads))
+        if self.is_asked:
+            self.control.sendall(HEADER.pack(0, ASKING, self.threads))
+            name = "admission"
+            threading.Thread(target=self.admit, args=(self.say_admits,), name=name, daemon=True).start()
+        else:
+            self.control.sendall(HEADER.pack(0, READY, self.threads))
         received = b""
         while True:
             try:
@@ -285,6 +329,10 @@ class LeanRunner(ItemRunner):
                 received = b""
                 if kind == CANCEL:
                     self.cancel(number)
+
+    def say_admits(self):
+        with contextlib.suppress(OSError):  # the emulator is gone, which ends this process
+            self.control.sendall(HEADER.pack(0, ADMITS, 0))
 
     def work(self, channel):
         with channel.sock:

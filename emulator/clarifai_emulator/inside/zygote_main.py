@@ -16,6 +16,7 @@ import time
 import traceback
 
 _PACKET = 1 << 20
+_MOST_FDS = 8
 _LOOK_AFTER_PARENT_SECONDS = 0.5
 # The SDK decides when these are imported where its user's settings are, tokens among them: below HOME.
 _SDK_SETTINGS = ("clarifai.utils.constants", "clarifai.utils.misc")
@@ -71,6 +72,8 @@ def prepare(job):
     os.environ.update(job["environ"])
     job["asked"] = beside("withheld_main").WithheldVariables(job.get("withheld", ()), job["model_path"])
     job["asked"].watch()
+    if job.get("refuse_platform"):
+        beside("platform_guard_main").PlatformRefusals().install()
     os.chdir(job["model_path"])
     sys.path.insert(0, job["model_path"])
     sys.dont_write_bytecode = True
@@ -111,6 +114,9 @@ def beside(name):
 def serve(job, fds):
     """Be a replica: with the lean runner if that is asked for and this SDK has what it stands on, else with the
     genuine one."""
+    fds = list(fds)
+    if job.get("probed"):
+        beside("probes_main").begin(socket.socket(fileno=fds.pop()))
     reloads = reloads_of(job, fds)
     beside("withheld_main").tell_in_answers(job["asked"])
     if job.get("lean"):
@@ -193,21 +199,24 @@ class Forge:
         except BaseException:
             return {"event": "failed", "error": traceback.format_exc(), "packages": beside("sdk_main").packages()}
         beside("inspect_main").warm()
-        for name in ("lean_main", "item_steps_main"):
+        for name in ("lean_main", "item_steps_main", "probes_main"):
             if os.path.exists(path_beside(name)):  # who only reads signatures has none of them
                 beside(name)
         return None
 
     def serve(self, sock, keeper):
         """Be the warm parent: fork for the jobs that come over the socket, until it closes."""
+        # Next to nothing of what imports make can be collected: to look at all of it would take a tenth of their
+        # time, and as long again before the first fork, which somebody may wait for.
+        gc.disable()
         problem = self.prepare()
+        gc.freeze()
+        gc.enable()
         tell(sock, problem or {"event": "ready"})
         if problem:
             return
-        gc.collect()
-        gc.freeze()
         while True:
-            data, fds, _, _ = socket.recv_fds(sock, _PACKET, 4)
+            data, fds, _, _ = socket.recv_fds(sock, _PACKET, _MOST_FDS)
             if not data:
                 return
             job = json.loads(data)

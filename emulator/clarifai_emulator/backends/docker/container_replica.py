@@ -22,8 +22,9 @@ from clarifai_emulator.backends.docker.attachment import Attachment
 from clarifai_emulator.backends.docker.dockerfile import HEALTH_PORT
 from clarifai_emulator.backends.docker.engine import Engine, why_silent
 from clarifai_emulator.backends.docker.leftovers import remove_container
+from clarifai_emulator.backends.health_watch import HealthWatch
 from clarifai_emulator.backends.replica_output import LINES_AT_ONCE, PAUSE_SECONDS
-from clarifai_emulator.background_work import begin, begin_thread, nobody_waits, submit
+from clarifai_emulator.background_work import begin_thread, nobody_waits, submit
 from clarifai_emulator.dispatch.lean import LeanEnd
 
 if TYPE_CHECKING:
@@ -35,9 +36,6 @@ log = logging.getLogger(__name__)
 _EVERY_SECONDS = 0.005
 # How long an engine that does not answer may be gone (a restart) before its containers are given up.
 _ENGINE_AWAY_SECONDS = 10.0
-# As Kubernetes does by default, where an answer may take a second only: a model that computes holds Python's lock.
-_PROBE_FAILURES = 3
-_FAILED_PROBE = "[emulator] its {probe} probe failed {count} times in a row ({why})"
 
 
 class ContainerProcess:
@@ -71,7 +69,7 @@ class ContainerProcess:
         self.exited: asyncio.Future[Exit] = self._loop.create_future()
         self._ends: list[signal.Signals] = []
         self._health = ("", 0)
-        self._probing: asyncio.Task[None] | None = None
+        self._watch: HealthWatch | None = None
         self._killed_because = ""
         self._unwanted = False
 
@@ -215,8 +213,8 @@ class ContainerProcess:
         self._leave(self.id)
 
     def _ended(self, exit_: Exit) -> None:
-        if self._probing is not None:
-            self._probing.cancel()
+        if self._watch is not None:
+            self._watch.end()
         if not self.exited.done():
             self.exited.set_result(Exit(why=self._killed_because) if self._killed_because else exit_)
 
@@ -225,38 +223,18 @@ class ContainerProcess:
     def watch_health(self, every: float) -> None:
         """Ask the runner's probes from now on, where they can be reached. An answer may take as long as ``every``
         seconds, too."""
-        if self._health[1]:
-            self._probing = begin(self._probe(every), f"health of container {self.id[:8]}", self._probe_failed)
+        host, port = self._health
+        if port:
+            ask = partial(ask_probe, host, port)
+            self._watch = HealthWatch(ask, every=every, on_line=self._on_line, kill=self._kill_for)
+            self._watch.begin(f"container {self.id[:8]}")
 
-    def _probe_failed(self, reason: str) -> None:
-        self._on_line(f"[emulator] its health is not looked after any more, because the emulator failed: {reason}")
-
-    async def _probe(self, every: float) -> None:
-        """Liveness: after so many failures in a row it is ended, and replaced. Readiness: it is said.
-
-        Nothing counts before the first success: the runner answers only once its model is loaded.
-        """
-        failures = {"liveness": 0, "readiness": 0}
-        was_alive = False
-        while True:
-            await asyncio.sleep(every)
-            for probe in failures:
-                why = await ask_probe(*self._health, probe, every)
-                if not why:
-                    was_alive = was_alive or probe == "liveness"
-                    failures[probe] = 0
-                    continue
-                failures[probe] += was_alive
-                if failures[probe] != _PROBE_FAILURES:
-                    continue
-                self._on_line(_FAILED_PROBE.format(probe=probe, count=_PROBE_FAILURES, why=why))
-                if probe == "liveness":
-                    self._killed_because = f"its liveness probe failed {_PROBE_FAILURES} times in a row ({why})"
-                    self.kill()
-                    return
+    def _kill_for(self, why: str) -> None:
+        self._killed_because = why
+        self.kill()
 
 
-async def ask_probe(host: str, port: int, probe: str, patience: float) -> str:
+async def ask_probe(host: str, port: int, probe: str, patience: float) -> str | None:
     """Ask one of the runner's probes; why it failed, empty when it did not."""
     try:
         async with asyncio.timeout(patience):

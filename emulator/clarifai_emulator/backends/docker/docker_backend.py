@@ -44,7 +44,7 @@ from clarifai_emulator.backends.signature_answers import (
     signatures_in,
 )
 from clarifai_emulator.background_work import begin_thread, beside, nobody_waits
-from clarifai_emulator.config import DockerSettings, own_environ
+from clarifai_emulator.config import PROBE_SECONDS, DockerSettings, own_environ
 from clarifai_emulator.errors import ModelError
 from clarifai_emulator.machine.machine import Machine
 from clarifai_emulator.models.directory import ModelDirectory, read_model_directory
@@ -86,6 +86,7 @@ class DockerBackend:
         self,
         settings: DockerSettings,
         *,
+        probe_seconds: float = PROBE_SECONDS,
         listen: Listen,
         environ: Callable[[], Mapping[str, str]] = own_environ,
         wanted: Sequence[str] = (),
@@ -95,6 +96,7 @@ class DockerBackend:
         self._environ = environ
         self._wanted = wanted
         self._settings = settings
+        self._probe_seconds = probe_seconds
         self._listen = listen
         self._instance = new_instance()
         self._client: DockerClient | None = None
@@ -205,7 +207,7 @@ class DockerBackend:
             await self.signatures(spec.source)
             plan = plan if self._takes_threads[spec.source.image] else replace(plan, arguments=())
         replica = await self._run(plan, on_line, spec.secrets)
-        replica.watch_health(self._settings.probe_seconds)
+        replica.watch_health(self._probe_seconds)
         return replica
 
     async def signatures(self, source: ModelSource) -> Sequence[Any]:
@@ -418,6 +420,7 @@ def make_backend(surroundings: Surroundings) -> DockerBackend:
     config = surroundings.config
     return DockerBackend(
         config.docker,
+        probe_seconds=config.probe_seconds,
         listen=surroundings.listen,
         environ=config.environ,
         wanted=config.env,

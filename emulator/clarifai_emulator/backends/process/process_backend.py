@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from clarifai_emulator.backends.backend import Exit, ReplicaProcess, ReplicaSpec, Surroundings
 from clarifai_emulator.backends.debugging.debugpy_files import folder_of_debugpy
+from clarifai_emulator.backends.health_watch import watch_replica
 from clarifai_emulator.backends.image_view import ImageViews
 from clarifai_emulator.backends.process.parent import SCRIPT, Parent, forks, parent_environ
 from clarifai_emulator.backends.process.replica_environ import runner_environ, withheld_names
@@ -32,7 +33,7 @@ from clarifai_emulator.backends.signature_answers import (
     signatures_in,
 )
 from clarifai_emulator.background_work import begin
-from clarifai_emulator.config import default_cache_dir, own_environ
+from clarifai_emulator.config import PROBE_SECONDS, default_cache_dir, own_environ
 from clarifai_emulator.errors import ModelError
 from clarifai_emulator.inside.port_watch_main import REFUSED, can_watch, ports_of
 from clarifai_emulator.left_out import of_the_whole
@@ -66,13 +67,17 @@ class ProcessBackend:
         parent: Parent | None = None,
         environ: Callable[[], Mapping[str, str]] = own_environ,
         wanted: Sequence[str] = (),
+        refuse_platform: bool = False,
         machines: Sequence[Machine] = (),
+        probe_seconds: float = PROBE_SECONDS,
         network: NetworkKind = "own",
     ) -> None:
+        self._probe_seconds = probe_seconds
         self.machines = machines
         self._network: NetworkKind = network
         self._environ = environ
         self._wanted = wanted
+        self._refuse_platform = refuse_platform
         self._cache_dir = cache_dir or default_cache_dir()
         self._forks = forks(start_method)
         self._api_base = api_base
@@ -111,8 +116,10 @@ class ProcessBackend:
             "num_threads": spec.num_threads,
             "lean": spec.lean,
             "reloadable": spec.source.watched is not None,
+            "probed": spec.debugging is None,  # one that stands at a breakpoint answers nothing
             "environ": environ,
             "withheld": withheld_names(self._environ(), environ),
+            "refuse_platform": self._refuse_platform,
         }
         network = asked_for(self._network, forks=self._forks, can_watch=can_watch)
         network.tell = on_line
@@ -124,7 +131,8 @@ class ProcessBackend:
             folder = folder_of_debugpy(spec.source.python, self._cache_dir)
             job["debug"] = {"mark": mark, "path": folder, "wait": spec.debugging.wait}
         # In the order in which zygote_main.py takes them.
-        pairs = [socket.socketpair() for wanted in (job["lean"], job["reloadable"]) if wanted]
+        wanted = {"lean": socket.SOCK_STREAM, "reloadable": socket.SOCK_STREAM, "probed": socket.SOCK_SEQPACKET}
+        pairs = [socket.socketpair(socket.AF_UNIX, kind) for name, kind in wanted.items() if job[name]]
         try:
             process = await self._begin(
                 spec.source.python, job, on_line, *(theirs.fileno() for _, theirs in pairs), network=network
@@ -137,6 +145,14 @@ class ProcessBackend:
             for _, theirs in pairs:
                 theirs.close()
         ends = [ours for ours, _ in pairs]
+        if job["probed"]:
+            watch_replica(
+                ends.pop(),
+                process.exited,
+                every=self._probe_seconds,
+                on_line=on_line,
+                kill=process.kill_for,
+            )
         process.reloads = ends.pop() if job["reloadable"] else None
         process.connection = _lean_connection(ends.pop()) if job["lean"] else None
         process.debugger = debugger
@@ -171,6 +187,7 @@ class ProcessBackend:
             "model_path": str(view),
             "environ": environ,
             "withheld": withheld_names(self._environ(), environ),
+            "refuse_platform": self._refuse_platform,
             "how": dict(how or {}),
         }
         with tempfile.TemporaryFile() as result:
@@ -248,7 +265,9 @@ def make_backend(surroundings: Surroundings) -> ProcessBackend:
         parent=surroundings.parent,
         environ=config.environ,
         wanted=config.env,
+        refuse_platform=config.refuse_platform,
         machines=[surroundings.machine],
+        probe_seconds=config.probe_seconds,
         network=config.replica_network,
     )
 
@@ -272,6 +291,7 @@ class SpawnedProcess:
         self.debugger: asyncio.Future[int] | None = None
         self.network: ReplicaNetwork | None = None
         self.exited: asyncio.Future[Exit] = asyncio.get_running_loop().create_future()
+        self._killed_because = ""
 
     @property
     def pid(self) -> int:
@@ -310,7 +330,10 @@ class SpawnedProcess:
         code = await process.wait()
         self._kill_group(process.pid)  # what the replica itself had started
         self._output.close()
-        self.exited.set_result(Exit(code) if code >= 0 else Exit(signal=-code))
+        if self._killed_because:
+            self.exited.set_result(Exit(why=self._killed_because))
+        else:
+            self.exited.set_result(Exit(code) if code >= 0 else Exit(signal=-code))
 
     def _watch_failed(self, reason: str) -> None:
         self.kill()
@@ -324,6 +347,11 @@ class SpawnedProcess:
         if self._process is not None and self._process.returncode is None:
             end_tree(self._process.pid)
             self._kill_group(self._process.pid)
+
+    def kill_for(self, why: str) -> None:
+        """End it for this reason."""
+        self._killed_because = why
+        self.kill()
 
     def _kill_group(self, pid: int) -> None:
         # It leads a group of its own from its first moment (start_new_session).

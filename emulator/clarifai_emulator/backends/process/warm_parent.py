@@ -49,6 +49,13 @@ class Child:
     def terminate(self) -> None:
         self.parent.signal(self.job_id, signal.SIGTERM, whole_group=False)
 
+    killed_because: str = ""
+
+    def kill_for(self, why: str) -> None:
+        """End it for this reason."""
+        self.killed_because = why
+        self.kill()
+
     def kill(self) -> None:
         self.parent.signal(self.job_id, signal.SIGKILL, whole_group=True)
 
@@ -228,7 +235,7 @@ class WarmParent:
         if not child.started.done():
             child.started.set_result(0)
         if not child.exited.done():
-            child.exited.set_result(exit_)
+            child.exited.set_result(Exit(why=child.killed_because) if child.killed_because else exit_)
 
     def _fail(self, error: ModelError) -> None:
         if not self._ready.done():
