@@ -115,6 +115,19 @@ def _decoded(texts: Sequence[str]) -> list[Any]:
 
 def load_failure(trace: str, why: str) -> ModelError:
     """Why a replica did not come to serve: the model's traceback in what it printed, or how its process ended."""
-    last = next((line for line in reversed(trace.splitlines()) if line.strip()), why).strip()
-    kind = last.partition(":")[0].rpartition(".")[2]
-    return unusable_model(last if "Traceback" in trace or "Error" in kind else why, kind, trace)
+    said = _error_in(trace) or why
+    kind = said.partition(":")[0].rpartition(".")[2]
+    return unusable_model(said if "Traceback" in trace or "Error" in kind else why, kind, trace)
+
+
+def _error_in(trace: str) -> str:
+    """Return the exception below a traceback, all its lines in one; without a traceback, the last line. A long line
+    comes in pieces: the last of them alone would be the middle of a message."""
+    lines = [line for line in trace.splitlines() if line.strip()]
+    begin = next((n for n in reversed(range(len(lines))) if lines[n].lstrip().startswith("Traceback")), None)
+    if begin is None:
+        return lines[-1].strip() if lines else ""
+    indent = len(lines[begin]) - len(lines[begin].lstrip())
+    # Frames are indented; the first line after them that is not, is the exception's.
+    after = (n for n in range(begin + 1, len(lines)) if not lines[n][indent:].startswith(" "))
+    return " ".join(line.strip() for line in lines[next(after, len(lines) - 1) :])

@@ -123,6 +123,16 @@ async def test_one_that_does_not_answer_is_not_believed_any_more(
     [
         ('Traceback\n  File "m.py", line 1\nValueError: no', "", "model.py cannot be used: ValueError: no"),
         (
+            'Traceback\n  File "m.py", line 1\nRuntimeError: Missing keys: a, b\n, c, d\n',
+            "",
+            "model.py cannot be used: RuntimeError: Missing keys: a, b , c, d",
+        ),
+        (
+            '  Traceback\n    File "m.py", line 1\n  m.Refused: no weights:\n\tlayer 1',
+            "",
+            "model.py cannot be used: m.Refused: no weights: layer 1",
+        ),
+        (
             "loading weights",
             "its process exited with code 3",
             "model.py cannot be used: its process exited with code 3",

@@ -37,7 +37,9 @@ def test_a_number_that_json_does_not_have_keeps_nothing_from_going_out() -> None
     store.put(Kind.MODEL, ("me", "app", "m"), model)
     found = Store()
     import_state(found, TABLE, json.loads(json.dumps(export_state(store, TABLE), allow_nan=False)))
-    assert found.get(Kind.MODEL, ("me", "app", "m")).metadata["threshold"] == "Infinity"
+    came = found.get(Kind.MODEL, ("me", "app", "m"))
+    assert came is not None
+    assert came.metadata["threshold"] == "Infinity"
 
 
 def test_everything_comes_back_in_its_order(tmp_path: Path) -> None:
