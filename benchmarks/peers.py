@@ -115,7 +115,7 @@ def direct_client(port: int) -> Any:
 
 def processor_seconds(pid: int) -> float:
     """Return how long a process has been on a processor, threads that have ended included."""
-    # Linux names the processor clock of any process by its id (clock_getcpuclockid(3)); /proc tells it in ticks only.
+    # Linux names the clock of any process by its id, clock_getcpuclockid(3); /proc tells of it in ticks only.
     return time.clock_gettime(~pid << 3 | 2)
 
 

@@ -28,7 +28,7 @@ def test_quick_benchmarks_write_their_figures_as_json_and_as_a_table(tmp_path: P
     assert len(done.stdout.splitlines()) == 2 + len(figures)
 
 
-SLOWED = '''
+SLOWED = """
 import sys
 
 if "up" in sys.orig_argv:  # the emulator, not what it is compared with
@@ -42,7 +42,7 @@ if "up" in sys.orig_argv:  # the emulator, not what it is compared with
         return run(self)
 
     asyncio.events.Handle._run = slowly
-'''
+"""
 
 
 @pytest.mark.slow
