@@ -37,7 +37,7 @@ if "up" in sys.orig_argv:  # the emulator, not what it is compared with
     run = asyncio.events.Handle._run
 
     def slowly(self):
-        for _ in range(40_000):
+        for _ in range(10_000):
             pass
         return run(self)
 
