@@ -1,4 +1,4 @@
-"""Holds the code of a model that brings a server of its own, and of that server."""
+"""Holds the code of a model that brings a server of its own, of that server, and of a system that parts none."""
 
 # As those of vLLM and Ollama do: a program of its own, at a port that is written down.
 MODEL = """
@@ -45,4 +45,14 @@ class Server(http.server.ThreadingHTTPServer):
     address_family = socket.AF_INET6 if os.environ.get("SERVE_6") else socket.AF_INET
 
 Server((os.environ.get("SERVE_AT", "127.0.0.1"), int(sys.argv[2])), Handler).serve_forever()
+"""
+
+# As the default profile of Docker refuses it: pidfd_getfd (438) fails with EPERM.
+REFUSED_CALL = """
+import ctypes, struct
+lines = [(0x20, 0, 0, 0), (0x15, 0, 1, 438), (0x06, 0, 0, 0x00050001), (0x06, 0, 0, 0x7FFF0000)]
+code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *line) for line in lines))
+table = ctypes.create_string_buffer(struct.pack("HxxxxxxQ", len(lines), ctypes.addressof(code)))
+ctypes.CDLL(None).prctl(38, 1, 0, 0, 0)
+assert ctypes.CDLL(None).prctl(22, 2, table, 0, 0) == 0
 """

@@ -102,7 +102,7 @@ class EmulatorConfig:
     """The settings of one emulator. Times are seconds, sizes are bytes.
 
     ``port`` 0 takes a free one. ``pats`` maps accepted tokens to their users, ``pats_file`` names users,
-    organisations and tokens with scopes and expiry (``api/access/accounts.py``); without both, any well-formed
+    organisations and tokens with scopes and expiry (``api/access/pats_file.py``); without both, any well-formed
     token is ``user_id``. ``hold_seconds`` bounds how long a request waits for a replica: one that has
     to start (then it is answered 21351), or one that is free (21354); ``request_seconds`` bounds the whole request.
     ``reclaim_seconds`` is how long a model may go on with a request whose client has gone or whose time is up,

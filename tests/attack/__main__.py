@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--short", action="store_true", help="what CI makes: a second or two of some of them")
     parser.add_argument("--list", action="store_true", help="say what there is, and make nothing")
     parser.add_argument("--json", action="store_true", help="print the results as JSON")
-    parser.add_argument("--write", action="store_true", help=f"write the tables into {PAGE.name}")
+    parser.add_argument("--write", action="store_true", help=f"write their rows into {PAGE.name}")
     options = parser.parse_args(arguments)
     chosen = _chosen(parser, options.only, short=options.short)
     if options.list:
@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print("\n".join(report.lines_of(results[-1])), file=sys.stderr, flush=True)
     print(report.as_json(results) if options.json else report.text(results))
     if options.write:
-        report.write(results, PAGE)
+        report.write(results, PAGE, order=ATTACKS)
     return 1 if any(each.verdict == "failed" for each in results) else 0
 
 

@@ -133,7 +133,6 @@ def archive_bomb(scene: Scene) -> list[Measure]:
     """An archive of two megabytes that unpacks to two gigabytes, and then is no model."""
     with scene.own() as victim:
         uploader = Uploader(victim.url)
-        free = shutil.disk_usage(victim.temporary).free
         built: list[str] = []
         before = victim.resident()
         with Sampled(victim.resident) as memory:
@@ -143,9 +142,22 @@ def archive_bomb(scene: Scene) -> list[Measure]:
                 lambda version: built.append("the bomb") if _is_good(version) else None,
             )
         uploader.close()
-        left = max(free - shutil.disk_usage(victim.temporary).free, 0) / _MIB
+        left = _size(victim.folder)
     grown = max(memory.largest - before, 0.0)
-    return [count("built", built), Measure("memory", grown, "MiB", 128, 64), Measure("disk kept", left, "MiB", 256)]
+    return [
+        count("built", built),
+        Measure("memory", grown, "MiB", 128, 64),
+        Measure("left on the disk", left, "MiB", 16),
+    ]
+
+
+def _size(folder: Path) -> float:
+    """Return how many MiB lie below a folder."""
+    found = 0
+    for each in folder.rglob("*"):
+        with contextlib.suppress(OSError):
+            found += each.stat().st_size
+    return found / _MIB
 
 
 @contextmanager
@@ -350,3 +362,75 @@ def copied(scene: Scene) -> list[Measure]:
             lost += sorted(expected - set(writes.deleted) - _apps(client))
             client.close()
     return [count("that do not start", broken), count("writes from before that are not in it", lost)]
+
+
+@attack("disk.damaged", short=True)
+def damaged(scene: Scene) -> list[Measure]:
+    """States with flipped bytes, zeroed and missing pages: an emulator starts on each, or says in words
+    what is wrong with it."""
+    traces, silent, draw = list[str](), list[str](), random.Random(7)
+    folder = scene.new_folder()
+    with scene.own("--state", str(folder / "state")) as victim:
+        client = victim.client()
+        for number in range(200):
+            _write(client, f"secret-{number}")
+        client.close()
+    for number in range(4 if scene.short else 20):
+        copy = folder / f"damaged-{number}"
+        shutil.copytree(folder / "state", copy)
+        said = _damage(next(iter(sorted(copy.glob("*.sqlite")))), draw, number)
+        victim = EmulatorVictim(scene.new_folder(), "--state", str(copy))
+        with _ending(victim):
+            with contextlib.suppress(AssertionError):
+                victim.wait_until_it_answers()
+            log = victim.log.read_text(errors="replace")
+            if "Traceback" in log:
+                traces.append(said)
+            if not victim.is_up() and str(copy) not in log:
+                silent.append(said)
+    return [count("tracebacks", traces), count("refusals that do not name the state", silent)]
+
+
+def _damage(file: Path, draw: random.Random, number: int) -> str:
+    """Damage a file, in one of four ways; return which."""
+    data = bytearray(file.read_bytes())
+    at = draw.randrange(len(data))
+    way = ("a flipped byte", "a page of zeros", "an end that is missing", "noise in a page")[number % 4]
+    if number % 4 == 0:
+        data[at] ^= 0xFF
+    elif number % 4 == 1:
+        data[at : at + 4096] = bytes(len(data[at : at + 4096]))
+    elif number % 4 == 2:
+        del data[at:]
+    else:
+        data[at : at + 300] = draw.randbytes(len(data[at : at + 300]))
+    file.write_bytes(data)
+    for beside in ("-wal", "-shm"):  # what they hold would mend it
+        file.with_name(file.name + beside).unlink(missing_ok=True)
+    return f"{way} at {at}"
+
+
+@attack("disk.read-only", short=True)
+def read_only(scene: Scene) -> list[Measure] | NotTried:
+    """A start on a state whose disk has become read-only: refused by name."""
+    if not _may_mount():
+        return NotTried("It needs root, to mount a disk and remount it.")
+    wrong: list[str] = []
+    folder = scene.new_folder()
+    with _small_disk(folder, 24) as disk:
+        with scene.own("--state", str(disk / "state"), folder=folder) as victim:
+            client = victim.client()
+            if _write(client, "before") != StatusCode.SUCCESS:
+                wrong.append("a write before")
+            client.close()
+        subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+        late = EmulatorVictim(scene.new_folder(), "--state", str(disk / "state"))
+        with _ending(late):
+            with contextlib.suppress(AssertionError):
+                late.wait_until_it_answers()
+                wrong.append("it started on a disk that it cannot write to")
+            log = late.log.read_text(errors="replace")
+            if "Traceback" in log or str(disk) not in log:
+                wrong.append(f"its refusal: {log[-100:]}")
+        subprocess.run(["mount", "-o", "remount,rw", str(disk)], check=True)
+    return [count("wrong", wrong)]

@@ -19,6 +19,8 @@ from attack.victims import EmulatorVictim
 
 # What may be held for one connection (`--max-connection-buffer-bytes`), with what Python needs besides.
 _HELD = 576.0
+# Large JSON of a user is read by a thread of its own, beside which others get the interpreter every 5 ms.
+_BESIDE_A_THREAD = 25.0
 _STATUS = re.compile(rb"^HTTP/1\.1 (\d{3}) ", re.M)
 _OUTPUTS = "/v2/users/me/apps/main/models/m/outputs"
 _KEY = "authorization: Key any-token\r\n"
@@ -152,7 +154,7 @@ def length_and_chunks(scene: Scene) -> list[Measure]:
     return [Measure("connections that go on after it", went_on)]
 
 
-@attack("http1.target-of-another-host")
+@attack("http1.target-of-another-host", short=True)
 def target_of_another_host(scene: Scene) -> list[Measure]:
     """A request whose target names another host than its Host field: the target's counts (RFC 9112)."""
     said = _request("", line="GET http://evil.example/v2/users/me HTTP/1.1")
@@ -201,7 +203,7 @@ def _is_over(connection: socket.socket, more: bytes) -> bool:
 @attack("http1.name-twice", short=True)
 def name_twice(scene: Scene) -> list[Measure]:
     """JSON of 40,000 names, one of which stands twice, again and again."""
-    return scene.beside("a name that stands twice", memory=FEW, peer=False)
+    return scene.beside("a name that stands twice", memory=FEW, peer=False, slower=_BESIDE_A_THREAD)
 
 
 @attack("http1.many-items", short=True)
@@ -213,13 +215,13 @@ def many_items(scene: Scene) -> list[Measure]:
 @attack("http1.many-items-of-a-user")
 def many_items_of_a_user(scene: Scene) -> list[Measure]:
     """JSON of two million items with a token that is accepted: others are answered meanwhile."""
-    return scene.beside("two million items", memory=1_024, kept=1_024, peer=False)
+    return scene.beside("two million items", memory=_HELD, kept=_HELD, peer=False, slower=_BESIDE_A_THREAD)
 
 
 @attack("http1.deep-json")
 def deep_json(scene: Scene) -> list[Measure]:
     """JSON of five million brackets."""
-    return scene.beside("deep JSON", memory=FEW, peer=False)
+    return scene.beside("deep JSON", memory=FEW, peer=False, fresh=True)
 
 
 def _processor(scene: Scene, name: str) -> list[Measure]:
@@ -318,7 +320,7 @@ def open_files(scene: Scene) -> list[Measure]:
             measures.append(Measure("errors", len(during.errors)))
             measures.append(Measure("new clients that got no answer", not new))
         grown = (victim.log.stat().st_size - said) / 1024
-        return [*measures, Measure("log", grown, "KiB", 64), Measure("bugs in its log", victim.bugs())]
+        return [*measures, Measure("log", grown, "KiB", 128), Measure("bugs in its log", victim.bugs())]
 
 
 def _new_client(victim: EmulatorVictim) -> bool:

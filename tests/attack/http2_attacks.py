@@ -44,9 +44,9 @@ def random_frames(scene: Scene) -> list[Measure]:
     return scene.beside("random frames", memory=FEW)
 
 
-def _flood(name: str, title: str, *, short: bool = False) -> None:
+def _flood(name: str, title: str, *, short: bool = False, **bounds: float) -> None:
     def make(scene: Scene) -> list[Measure]:
-        return scene.beside(f"flood {name}", memory=FEW)
+        return scene.beside(f"flood {name}", **{"memory": FEW, **bounds})
 
     make.__doc__ = title
     attack(f"http2.{name.lower().replace(' ', '-').replace('_', '-')}-flood", short=short)(make)
@@ -57,7 +57,7 @@ _flood("SETTINGS", "SETTINGS frames without end")
 _flood("PRIORITY", "PRIORITY frames without end")
 _flood("WINDOW_UPDATE", "WINDOW_UPDATE frames without end")
 _flood("empty DATA", "Frames of data without data")
-_flood("open streams", "Requests that are begun and never ended")
+_flood("open streams", "Requests that are begun and never ended", memory=160.0, kept=160.0, stall=5_000.0)
 _flood("rapid reset", "Requests that are begun and reset", short=True)
 _flood("rapid reset of whole requests", "Whole requests, each reset at once")
 _flood("connections", "Connections that say hello and end in nonsense")

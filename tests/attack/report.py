@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from attack.measured import Attacked
 
 _WIDTH = 80
-BEGIN, END = "<!-- attacks: written by `make attacks` -->", "<!-- end of attacks -->"
+BEGIN, END = "<!-- attacks: written by `make attacks ARGS=--write` -->", "<!-- end of attacks -->"
 AREAS = {
     "http2": "HTTP/2",
     "http1": "HTTP/1.1 and REST",
@@ -74,16 +74,31 @@ def as_json(results: Sequence[Attacked]) -> str:
     return json.dumps(told, indent=2)
 
 
-def markdown(results: Sequence[Attacked]) -> str:
-    """Return a Markdown table for each area."""
+def rows(results: Sequence[Attacked]) -> dict[str, str]:
+    """Return the row of each attack in the page, by its name."""
+    return {each.attack.name: f"| {' | '.join(_cells(each))} |" for each in results}
+
+
+def markdown(said: Mapping[str, str]) -> str:
+    """Return a Markdown table for each area, of rows by the names of their attacks."""
     parts: list[str] = []
     for area, title in AREAS.items():
-        there = [each for each in results if each.attack.area == area]
+        there = [row for name, row in said.items() if name.partition(".")[0] == area]
         if there:
-            parts.append(f"### {title}\n\n| Attack | Measured | grpcio | Bound | |\n|---|---|---|---|---|\n")
-            parts += [f"| {' | '.join(_cells(each))} |\n" for each in there]
-            parts.append("\n")
-    return "".join(parts)
+            parts += [f"### {title}\n\n| Attack | Measured | grpcio | Bound | |\n|---|---|---|---|---|", *there, ""]
+    return "\n".join(parts)
+
+
+def _rows_of(page: str) -> dict[str, str]:
+    """Return the rows that a page has, by the names of their attacks."""
+    found, area = dict[str, str](), ""
+    areas = {title: area for area, title in AREAS.items()}
+    for line in page.splitlines():
+        if line.startswith("### "):
+            area = areas.get(line.removeprefix("### "), "")
+        elif line.startswith("| **"):
+            found[f"{area}.{line.removeprefix('| **').partition('**')[0]}"] = line
+    return found
 
 
 def _cells(attacked: Attacked) -> tuple[str, ...]:
@@ -100,10 +115,14 @@ def _cells(attacked: Attacked) -> tuple[str, ...]:
     )
 
 
-def write(results: Sequence[Attacked], page: Path) -> None:
-    """Put the tables between the markers of a page."""
+def write(results: Sequence[Attacked], page: Path, *, order: Iterable[str]) -> None:
+    """Put the rows of these attacks between the markers of a page; those of others stay as long as ``order`` has
+    them."""
     before, begin, rest = page.read_text().partition(BEGIN)
-    _, end, after = rest.partition(END)
+    old, end, after = rest.partition(END)
     if not (begin and end):
         raise SystemExit(f"{page} has no place for the table: it needs the lines {BEGIN} and {END}.")
-    page.write_text(f"{before}{BEGIN}\n\n{markdown(results)}{END}{after}")
+    said = {**_rows_of(old), **rows(results)}
+    page.write_text(
+        f"{before}{BEGIN}\n\n{markdown({name: said[name] for name in order if name in said})}{END}{after}"
+    )

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-from attack.beside import Beside, measures, watch
+from attack.beside import SLOWER, STALL, Beside, measures, watch
 from attack.measured import Measure
 from attack.victims import EmulatorVictim, GrpcioVictim, attacked
 
@@ -93,15 +93,18 @@ class Scene:
         until_sent: bool = False,
         peer: bool = True,
         fresh: bool = False,
+        slower: float = SLOWER,
+        stall: float = STALL,
         seconds: float = 3.0,
     ) -> list[Measure]:
         """Return what a good client notices while a sender attacks, here and (``peer``) at grpcio. ``fresh``: both
-        are started anew."""
+        are started anew; ``slower`` and ``stall``: the bounds of the median and of
+        the slowest call."""
         if fresh or memory > FEW:
             self.renew()
         ours = self._watched(self.emulator, sender, seconds, until_sent)
         theirs = self._watched(self.grpcio, sender, seconds, until_sent) if peer and not self.short else None
-        return measures(ours, theirs, memory=memory, kept=kept)
+        return measures(ours, theirs, memory=memory, kept=kept, slower=slower, stall=stall)
 
     def _watched(self, victim: Any, sender: str, seconds: float, until_sent: bool) -> Beside:
         rounds, seconds = (1, 1.0) if self.short else (2, seconds)

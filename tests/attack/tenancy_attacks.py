@@ -239,7 +239,7 @@ def planted_secrets(scene: Scene) -> list[Measure]:
     return [count("found again", told)]
 
 
-@attack("tenancy.other-local-user")
+@attack("tenancy.other-local-user", short=True)
 def other_local_user(scene: Scene) -> list[Measure] | NotTried:
     """Another user of this machine, over loopback, with a token that nobody gave it."""
     if os.geteuid() != 0 or not (shutil.which("setpriv") and shutil.which("curl")):

@@ -73,19 +73,27 @@ def test_json_has_every_figure_with_its_bound_and_that_of_grpcio() -> None:
 def test_the_page_gets_a_table_for_each_area_between_its_markers(tmp_path: Path) -> None:
     page = tmp_path / "reliability.md"
     page.write_text(f"before\n{report.BEGIN}\nold\n{report.END}\nafter\n")
-    report.write(RESULTS, page)
+    names = [each.attack.name for each in RESULTS]
+    report.write(RESULTS, page, order=names)
     text = page.read_text()
     assert text.startswith(f"before\n{report.BEGIN}\n\n### HTTP/2\n\n| Attack | Measured | grpcio | Bound | |\n")
     assert "| **flood**: Frames without end | median 1.2×; memory 40 MiB | median 2× |" in text
     assert text.endswith(f"{report.END}\nafter\n")
     assert "old" not in text
+    report.write([Attacked(FLOOD, not_tried="It needs root.")], page, order=names)  # the other stays
+    assert page.read_text() == text.replace(
+        report.rows(RESULTS)["http2.flood"],
+        report.rows([Attacked(FLOOD, not_tried="It needs root.")])["http2.flood"],
+    )
+    report.write([], page, order=["http2.flood"])
+    assert "killed" not in page.read_text()
 
 
 def test_a_page_without_markers_is_refused_with_those_it_needs(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text("nothing\n")
     with pytest.raises(SystemExit, match="has no place for the table: it needs the lines <!-- attacks"):
-        report.write(RESULTS, page)
+        report.write(RESULTS, page, order=())
 
 
 def test_an_attack_that_there_is_not_is_answered_with_where_the_names_are(

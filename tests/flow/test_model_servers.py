@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import urllib.request
 from collections.abc import Generator, Iterator
@@ -27,7 +29,8 @@ from flow.driver import (
     wait_for,
     write_model,
 )
-from models_with_servers import MODEL, SERVER
+from flow.test_cli import Shell
+from models_with_servers import MODEL, REFUSED_CALL, SERVER
 
 pytestmark = pytest.mark.of_processes("a container has a network of its own")
 
@@ -283,3 +286,26 @@ def someones_server() -> Generator[int]:
         threading.Thread(target=server.serve_forever).start()
         yield server.server_address[1]
         server.shutdown()
+
+
+@pytest.fixture
+def refusing(tmp_path: Path) -> Iterator[Shell]:
+    """Run an emulator where the system refuses what a loopback of its own takes."""
+    shell = Shell(tmp_path / "home")
+    run = "from clarifai_emulator.__main__ import main; main()"
+    command = [sys.executable, "-c", REFUSED_CALL + run, "up", "--port", "0", "--detach"]
+    subprocess.run(command, env=shell.environ, check=True, capture_output=True)
+    yield shell
+    shell.ok("down")
+
+
+def test_where_the_system_refuses_loopbacks_ports_are_watched_and_status_says_why(
+    refusing: Shell, tmp_path: Path, port: int
+) -> None:
+    refusing.ok("deploy", model_with_server(tmp_path, "llama", port))
+    second = refusing.run("deploy", model_with_server(tmp_path, "qwen", port))
+    assert second.returncode == 1
+    said = " ".join(second.stderr.split())
+    assert f"port {port} of this machine, which the model connects to, belongs to replica" in said
+    because = "the sockets of a replica cannot be reached (pidfd_getfd: Operation not permitted)"
+    assert f"; its ports are watched: {because})" in " ".join(refusing.ok("status").split())

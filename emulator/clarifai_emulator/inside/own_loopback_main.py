@@ -33,7 +33,7 @@ _PIDFD_OPEN, _PIDFD_GETFD = 434, 438
 _MACHINES = {"x86_64": (0xC000003E, 317, 49, 42), "aarch64": (0xC00000B7, 277, 200, 203)}
 _CALL = struct.Struct("=QIIiIQ6Q")  # struct seccomp_notif
 _ANSWER = struct.Struct("=QqiI")  # struct seccomp_notif_resp
-_OWN = "own"
+_OWN, _SAMPLE = "own", b"a sample"
 _V4, _V6 = 64, 128  # where the addresses for sockets of IPv4, and of IPv6, begin: 127.64…127.127, 127.128…127.191
 _MAPPED = b"\0" * 10 + b"\xff\xff"
 _ANY6, _LOOP6 = b"\0" * 16, b"\0" * 15 + b"\1"
@@ -60,7 +60,8 @@ def enter(keeper):
             keeper.send(str(error).encode())
             return str(error)
         try:
-            socket.send_fds(keeper, [_OWN.encode()], [listener])
+            sample = ctypes.create_string_buffer(_SAMPLE)
+            socket.send_fds(keeper, [str(ctypes.addressof(sample)).encode()], [listener])
             os.close(listener)
             said = keeper.recv(4096).decode()
         except OSError as error:
@@ -126,7 +127,7 @@ class OwnLoopbacks:
         with coming.sock as sock:
             try:
                 data, fds, _, _ = socket.recv_fds(sock, 4096, 1)
-                because = data.decode() if not fds else why_not(coming.pid)
+                because = data.decode() if not fds else why_not(coming.pid, int(data))
                 if fds:
                     # Also where it is not used: what waits must be answered.
                     told = functools.partial(self.tell_port, coming.job_id)
@@ -165,12 +166,17 @@ class Coming:
         self.job_id = job_id
 
 
-def why_not(pid):
-    """Say why the sockets of this process cannot be reached; empty where they can."""
+def why_not(pid, sample):
+    """Say why the calls of this process cannot be answered; empty where they can. ``sample``: where it has some
+    memory to try that with."""
     try:
         os.close(descriptor_of(pid, 1))
     except OSError as error:
         return f"the sockets of a replica cannot be reached (pidfd_getfd: {error.strerror})"
+    try:
+        write_memory(pid, sample, memory_of(pid, sample, len(_SAMPLE)))
+    except OSError as error:
+        return f"what a replica asks for cannot be read (/proc/{pid}/mem: {error.strerror})"
     return ""
 
 
@@ -256,9 +262,7 @@ class OwnLoopback:
         wanted = _V6 if asked.is_v6 and not asked.is_mapped else _V4
         own = socket.inet_aton(self.own[wanted if wanted in mine else next(iter(mine))])
         fcntl.ioctl(self.listener, _STILL_WAITS, struct.pack("Q", number))  # the process is the one that asked
-        with open(f"/proc/{pid}/mem", "r+b", buffering=0) as memory:
-            memory.seek(pointer + (8 if asked.is_v6 else 4))
-            memory.write(_MAPPED + own if asked.is_v6 else own)
+        write_memory(pid, pointer + (8 if asked.is_v6 else 4), _MAPPED + own if asked.is_v6 else own)
 
 
 class SocketAddress:
@@ -346,6 +350,15 @@ def memory_of(pid, pointer, length):
     memory = os.open(f"/proc/{pid}/mem", os.O_RDONLY | os.O_CLOEXEC)
     try:
         return os.pread(memory, length, pointer)
+    finally:
+        os.close(memory)
+
+
+def write_memory(pid, pointer, data):
+    """Change what a process has there."""
+    memory = os.open(f"/proc/{pid}/mem", os.O_RDWR | os.O_CLOEXEC)
+    try:
+        os.pwrite(memory, data, pointer)
     finally:
         os.close(memory)
 

@@ -104,9 +104,11 @@ def is_here(address):
 
 
 def ports_of(leader, replica_id):
-    """Return the ports of this machine at which a replica listens, in order: its processes, and all that they have
-    started, in whatever session."""
-    inodes = {inode: port for port, found in listeners().items() for inode in found}
+    """Return the ports of this machine that a replica keeps from others, in order: those at which its processes
+    listen, and all that they have started, in whatever session. Ports that the system has chosen are none that
+    another would ask for."""
+    chosen = chosen_by_system()
+    inodes = {each: port for port, found in listeners().items() if port not in chosen for each in found}
     if not inodes:
         return []
     held = set()
@@ -115,6 +117,14 @@ def ports_of(leader, replica_id):
         if sockets and (leader in ancestors(pid) or environ_of(pid).get(MARK) == replica_id):
             held.update(inodes[each] for each in sockets)
     return sorted(held)
+
+
+def chosen_by_system():
+    """Return the ports that the system gives to who asks for any."""
+    with contextlib.suppress(OSError, ValueError), open("/proc/sys/net/ipv4/ip_local_port_range") as file:
+        first, last = map(int, file.read().split())
+        return range(first, last + 1)
+    return range(0)
 
 
 def listeners():

@@ -14,6 +14,7 @@ import pytest
 from clarifai_emulator.cli.doctor_checks import check_network
 from clarifai_emulator.inside import own_loopback_main
 from flow.driver import free_port
+from models_with_servers import REFUSED_CALL
 
 # Forks a process for each argument, which runs it as a program; prints what the keeper was told of them.
 KEEPER = """
@@ -184,16 +185,6 @@ if os.getuid() == 0:
     os.setresgid(65534, 65534, 65534)
     os.setresuid(65534, 65534, 65534)
     ctypes.CDLL(None).prctl(4, 1, 0, 0, 0)  # PR_SET_DUMPABLE, as a process is that was started by this user
-"""
-
-# As the default profile of Docker refuses it: pidfd_getfd (438) fails with EPERM.
-REFUSED_CALL = """
-import ctypes, struct
-lines = [(0x20, 0, 0, 0), (0x15, 0, 1, 438), (0x06, 0, 0, 0x00050001), (0x06, 0, 0, 0x7FFF0000)]
-code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *line) for line in lines))
-table = ctypes.create_string_buffer(struct.pack("HxxxxxxQ", len(lines), ctypes.addressof(code)))
-ctypes.CDLL(None).prctl(38, 1, 0, 0, 0)
-assert ctypes.CDLL(None).prctl(22, 2, table, 0, 0) == 0
 """
 
 

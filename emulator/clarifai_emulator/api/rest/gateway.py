@@ -221,8 +221,11 @@ async def _failing(error: CallerError) -> AsyncIterator[Any]:
 
 
 def _raiser(error: CallerError) -> Handler:
+    # Not held by what raises it, whose frame it holds: the body that it is about would stay for a while.
+    held = [error]
+
     def refuse(call: ApiCall, request: Any) -> Any:
-        raise error
+        raise held.pop()
 
     return refuse
 

@@ -199,12 +199,15 @@ class HttpConnection(asyncio.Protocol):
         if "transfer-encoding" in headers and "content-length" in headers:
             # Whoever reads it by the one finds another end than who reads it by the other (RFC 9112, 6.3).
             raise h11.RemoteProtocolError("both Transfer-Encoding and Content-Length")
+        host, path = _parted(request.target.decode("ascii", "replace"))
+        if host:
+            headers["host"] = host
         self._head_began = False
         self._progress = 0
         self._exchange = Exchange(
             self,
             request.method.decode("ascii"),
-            _origin_form(request.target.decode("ascii", "replace")),
+            path,
             headers,
             peer=self._peer,
             max_bytes=self._max_bytes,
@@ -373,12 +376,14 @@ class HttpConnection(asyncio.Protocol):
             self._transport.write(data)
 
 
-def _origin_form(target: str) -> str:
-    """Return the path of a request's target, which names the host too where a client takes this for its proxy."""
+def _parted(target: str) -> tuple[str, str]:
+    """Return the host and the path of a request's target, which names the host where a client takes this for its
+    proxy; then that host counts, whatever the field says (RFC 9112, 3.2.2)."""
     scheme, _, rest = target.partition("://")
     if scheme.lower() not in ("http", "https"):
-        return target
-    return "/" + rest.partition("/")[2]
+        return "", target
+    host, _, path = rest.partition("/")
+    return host, f"/{path}"
 
 
 def _head(status: int, headers: HttpHeaders) -> h11.Response:

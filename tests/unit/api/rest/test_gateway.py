@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import gzip
 import json
 import zlib
@@ -226,6 +227,17 @@ async def test_a_packed_body_is_read(
     answer = await client.ask("POST", OUTPUTS, body, {"content-encoding": encoding})
     assert answer.status == 200
     assert handlers.requests[-1].version_id == "v"
+
+
+async def test_a_body_that_is_refused_is_gone_with_its_answer(client: HttpClient) -> None:
+    gc.collect()
+    gc.disable()
+    try:
+        assert (await client.ask("POST", OUTPUTS, b"[" * 300_000)).status == 400
+        left = [each for each in gc.get_objects() if isinstance(each, CallerError)]
+    finally:
+        gc.enable()
+    assert left == [], "they hold the body until a full collection"
 
 
 async def test_a_body_in_another_encoding_is_refused(client: HttpClient) -> None:

@@ -82,6 +82,13 @@ async def test_at_a_loopback_address_the_names_of_this_machine_are_answered(host
         assert (await client.ask("GET", PATH, headers={"host": host})).status == 200
 
 
+async def test_the_host_that_a_target_names_counts_whatever_the_field_says() -> None:
+    async with http_client({"GetModel": get_model}) as client:
+        assert (await client.ask("GET", f"http://localhost:7878{PATH}")).status == 200
+        assert (await client.ask("GET", f"http://evil.example{PATH}")).status == 403
+        assert (await client.ask("GET", f"http://localhost{PATH}", headers={"host": "evil.example"})).status == 200
+
+
 async def test_a_path_that_there_is_not_is_an_event_too_without_its_query() -> None:
     async with http_client({"GetModel": get_model}) as client:
         await client.ask("GET", "/v2/modles?key=secret")
