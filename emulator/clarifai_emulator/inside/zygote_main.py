@@ -251,6 +251,14 @@ class Forge:
         finally:
             os._exit(0)
 
+    def left(self, pid):
+        """See to what a process has left that has ended; whether nothing is left."""
+        return beside("process_limit_main").remove(pid)
+
+    def sweep(self):
+        """See to what processes have left whose keeper was killed."""
+        beside("process_limit_main").sweep()
+
     def tell_unforked(self, job, error, sock):
         said = f"No process could be made: {error.strerror}. This machine, or this user, has too many of them."
         tell(sock, {"event": "unforked", "id": job["id"], "error": said})
@@ -271,6 +279,8 @@ class Forge:
         kept.let_go_of_children()
         kept.end_with(keeper)
         kept.adopt_orphans()
+        if job.get("processes"):
+            beside("process_limit_main").limit(job["processes"])
         null = os.open(os.devnull, os.O_RDONLY)
         os.dup2(null, 0)
         os.dup2(fds[0], 1)
@@ -324,6 +334,8 @@ def run_once(keeper, fds, emulator):
         # What goes wrong here goes wrong again in the job, which says so.
         with contextlib.suppress(Exception):
             import_sdk()
+        if job.get("processes"):
+            beside("process_limit_main").limit(job["processes"])
         do(job, [1, *fds])
 
     if keeper.adopt_orphans():
