@@ -66,13 +66,13 @@ class OutputPipe:
 
     def _look(self) -> bool:
         """Tell some of what is there, and return whether there was something."""
-        size = count = 0
+        size = 0
         while len(self._lines) < LINES_AT_ONCE and size < _BYTES_AT_ONCE and (count := self._read()):
             size += count
         found = bool(self._lines) or size > 0
         for _ in range(min(LINES_AT_ONCE, len(self._lines))):
             self._on_line(self._lines.popleft().decode("utf-8", "replace"))
-        if self._read_fd >= 0 and (self._lines or count == _CHUNK):
+        if self._read_fd >= 0 and (self._lines or size >= _BYTES_AT_ONCE):
             self._rounds.again_in(PAUSE_SECONDS)
         return found
 
