@@ -16,10 +16,10 @@ from clarifai_emulator.api.chain import RequestChain
 from clarifai_emulator.api.sites import PlatformSites
 from clarifai_emulator.api.transport.http_sites import HttpSites
 from clarifai_emulator.api.transport.port import Newcomer, Port
+from clarifai_emulator.api.transport.request_buffers import Buffers
 from clarifai_emulator.config import EmulatorConfig
 from clarifai_emulator.events import EventBus
 from resource_api import StillClock
-from unbounded_buffers import all_unbounded
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,8 @@ async def http_client(
         is_ready=is_ready,
     )
     site = HttpSites(platform.mounts(), config=settings, on_odd=odd)
-    port = Port(lambda path: None, max_bytes=1024, on_odd=odd, buffers=all_unbounded(), http=site)
+    buffers = Buffers(settings.max_buffer_bytes, settings.max_connection_buffer_bytes)
+    port = Port(lambda path: None, max_bytes=1024, on_odd=odd, buffers=buffers, http=site)
     try:
         yield HttpClient(port, events, site)
     finally:

@@ -19,6 +19,7 @@ DEFAULT_PORT = 7878
 ANY_TOKEN = "local-emulator-token"
 DEFAULT_HOLD_SECONDS = 120.0
 PROBE_SECONDS = 10.0
+REPLICA_PROCESSES = 4096
 MEBIBYTE = 1024 * 1024
 # What the platform sets for a replica (``nodepools/launch_spec.py``).
 SET_FOR_REPLICAS = (
@@ -102,12 +103,13 @@ class EmulatorConfig:
     """The settings of one emulator. Times are seconds, sizes are bytes.
 
     ``port`` 0 takes a free one. ``pats`` maps accepted tokens to their users, ``pats_file`` names users,
-    organisations and tokens with scopes and expiry (``api/access/accounts.py``); without both, any well-formed
+    organisations and tokens with scopes and expiry (``api/access/pats_file.py``); without both, any well-formed
     token is ``user_id``. ``hold_seconds`` bounds how long a request waits for a replica: one that has
     to start (then it is answered 21351), or one that is free (21354); ``request_seconds`` bounds the whole request.
     ``reclaim_seconds`` is how long a model may go on with a request whose client has gone or whose time is up,
     before its replica is replaced. ``probe_seconds``: how often a replica is asked whether it is alive and ready,
-    and how long an answer may take. ``queue_size`` bounds how many requests of one deployment may wait.
+    and how long an answer may take. ``replica_processes`` bounds the processes and threads of a replica.
+    ``queue_size`` bounds how many requests of one deployment may wait.
     ``num_threads`` overrides how many requests a replica takes at once.
     ``backend``: where replicas run, in processes of their own, in the emulator's, or in containers; a nodepool
     may say otherwise. ``docker``: for containers. ``accelerators``: simulated ones instead of this machine's
@@ -173,6 +175,7 @@ class EmulatorConfig:
     max_buffer_bytes: int = 2048 * MEBIBYTE
     stop_seconds: float = 5.0
     probe_seconds: float = PROBE_SECONDS
+    replica_processes: int = REPLICA_PROCESSES
     cache_dir: Path = field(default_factory=default_cache_dir)
     run_dir: Path | None = None
     run_token: str = field(default="", repr=False)
@@ -190,6 +193,7 @@ class EmulatorConfig:
             *self._address_problems(),
             *self._account_problems(),
             *self._limit_problems(),
+            *self._replica_problems(),
             *self._size_problems(),
         ]
 
@@ -221,12 +225,16 @@ class EmulatorConfig:
             if not path.is_file():
                 yield f"topology file {path} does not exist"
 
+    def _replica_problems(self) -> Iterator[str]:
+        if self.probe_seconds <= 0:
+            yield f"probe_seconds must be more than 0, got {self.probe_seconds}"
+        if self.replica_processes < 32:
+            yield f"replica_processes must be at least 32, got {self.replica_processes}"
+
     def _limit_problems(self) -> Iterator[str]:
         for name in ("hold_seconds", "request_seconds", "reclaim_seconds", "stop_seconds"):
             if getattr(self, name) < 0:
                 yield f"{name} must not be negative, got {getattr(self, name)}"
-        if self.probe_seconds <= 0:
-            yield f"probe_seconds must be more than 0, got {self.probe_seconds}"
         if self.queue_size < 1:
             yield f"queue_size must be at least 1, got {self.queue_size}"
         if self.num_threads is not None and self.num_threads < 1:

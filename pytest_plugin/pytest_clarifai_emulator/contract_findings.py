@@ -17,6 +17,7 @@ from clarifai_emulator.contracts.signatures.shapes import method_shape
 from clarifai_emulator.control.call_records import Call
 from clarifai_emulator.emulator import Emulator
 from clarifai_emulator.messages.data_values import shown_call, signature_of
+from clarifai_emulator.python_source import parse_module
 from clarifai_emulator.store import Kind
 
 
@@ -97,7 +98,7 @@ def _place(directory: Path, method: str) -> str:
     """Return file and line of a method; the file alone when the method is not written there."""
     for file in (directory / "1" / "model.py", directory / "model.py"):
         try:
-            tree = ast.parse(file.read_text(encoding="utf-8"))
+            tree = parse_module(file.read_text(encoding="utf-8"))
         except (OSError, SyntaxError, ValueError):
             continue
         for node in ast.walk(tree):

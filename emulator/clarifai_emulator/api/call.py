@@ -13,6 +13,7 @@ from typing import Any
 from clarifai_emulator.api.access.auth import NOBODY, Caller
 from clarifai_emulator.api.rpc import Rpc
 from clarifai_emulator.api.transport.peer import NO_PEER, Peer
+from clarifai_emulator.messages.outline import Bytes
 
 UnaryHandler = Callable[["ApiCall", Any], Any | Awaitable[Any]]
 StreamHandler = Callable[["ApiCall", AsyncIterator[Any]], AsyncGenerator[Any]]
@@ -43,7 +44,7 @@ class ApiCall:
     failure: str | None = None
     is_heard: bool = True
     came: tuple[Any, bytes] = (None, b"")
-    came_back: tuple[Any, bytes | bytearray] = (None, b"")
+    came_back: tuple[Any, Bytes] = (None, b"")
     is_outline: bool = False
     takes_bytes: bool = False
 

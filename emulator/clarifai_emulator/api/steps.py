@@ -21,6 +21,7 @@ from clarifai_emulator.clock import Clock
 from clarifai_emulator.errors import CallerError, TransportError, describe
 from clarifai_emulator.events import EventBus
 from clarifai_emulator.faults import Faults
+from clarifai_emulator.state.asking import asking
 from clarifai_emulator.unique_ids import unique_id
 
 log = logging.getLogger(__name__)
@@ -170,6 +171,10 @@ class Commit(Step):
 
     def __init__(self, commit: Callable[[], None]) -> None:
         self._commit = commit
+
+    def enter(self, call: ApiCall) -> None:
+        """Let it be known whose changes come: a request that waits meanwhile is refused, too."""
+        asking.set(call)
 
     def answer(self, call: ApiCall, response: Any) -> None:
         self._commit()

@@ -17,7 +17,7 @@ from packaging.version import Version
 from clarifai_emulator.cli.callers import CommandCaller
 from clarifai_emulator.cli.env import variables_for
 from clarifai_emulator.cli.interruption import held_back
-from clarifai_emulator.cli.output import Failure
+from clarifai_emulator.cli.output import Failure, warn
 from clarifai_emulator.control.running import Running
 from clarifai_emulator.models.own_sdk import OLDEST
 
@@ -42,6 +42,8 @@ def sdk_for(running: Running, caller: CommandCaller | None = None) -> Generator[
         os.environ.update(variables_for(running, os.environ), HOME=home, LOG_LEVEL="ERROR")
         # `clarifai` logs its context to stdout while it is imported.
         logging.getLogger("clarifai").setLevel(logging.ERROR)
+        if sys.flags.dev_mode:
+            warn("PYTHONDEVMODE is set: compiled parts of the SDK may end this command. Unset it for this command.")
         with held_back():  # an import that was cut short and is repeated crashes the process
             import clarifai.client
 

@@ -25,6 +25,7 @@ from clarifai_emulator.dispatch.dispatcher import Dispatcher, runner_lost
 from clarifai_emulator.dispatch.lane import Replica, RunnerLink, Slot
 from clarifai_emulator.dispatch.work import STREAMING_STREAMING, UNARY_UNARY, Work
 from clarifai_emulator.errors import CallerError
+from clarifai_emulator.messages.outline import Bytes
 
 log = logging.getLogger(__name__)
 
@@ -224,9 +225,7 @@ class LeanReplica:
         """Tell whether an output of this size goes to its client in the bytes in which it comes."""
         return self._items[number].work.passes(size)
 
-    def output(
-        self, number: int, response: Any, size: int, *, is_last: bool = False, came: bytes | bytearray = b""
-    ) -> None:
+    def output(self, number: int, response: Any, size: int, *, is_last: bool = False, came: Bytes = b"") -> None:
         """Take an output, of ``size`` bytes: ``came``, of which the response is an outline, where it ``passes``.
         ``is_last``: ``done`` follows at once."""
         item = self._items[number]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import mmap
 import socket
 from collections import deque
 from collections.abc import Iterable
@@ -35,7 +36,7 @@ from clarifai_emulator.inside.lean_main import (
     READY,
     SOCKET_BUFFER,
 )
-from clarifai_emulator.messages.outline import outline
+from clarifai_emulator.messages.outline import Bytes, outline
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +46,10 @@ _LARGE = 64 * 1024
 _UNREAD_BYTES = 1024 * 1024
 _parse: Any = MultiOutputResponse.FromString  # takes a bytearray, too, and does not copy it
 _READ_AHEAD = 256 * 1024
+# Of a large payload, so much is read before others have their turn.
+_READ_AT_ONCE = 1024 * 1024
+# A payload of this size is read into memory that the system clears page by page, as it is used.
+_HUGE = 16 * 1024 * 1024
 
 
 class LeanSockets:
@@ -163,7 +168,7 @@ class SocketChannel:
         self._sent = asyncio.Event()
         self._received = b""
         # A large payload of which more is to come: kind and number of its frame, itself, and how much is there.
-        self._large: tuple[int, int, bytearray] | None = None
+        self._large: tuple[int, int, bytearray | mmap.mmap] | None = None
         self._there = 0
         self.go()
 
@@ -209,7 +214,7 @@ class SocketChannel:
             if self._large is None:
                 count = self._sock.recv_into(self._buffer)
             else:
-                count = self._sock.recv_into(memoryview(self._large[2])[self._there :])
+                count = self._sock.recv_into(memoryview(self._large[2])[self._there : self._there + _READ_AT_ONCE])
         except BlockingIOError:
             return False
         except OSError:
@@ -235,17 +240,17 @@ class SocketChannel:
             return
         length, kind, number = HEADER.unpack_from(self._received)
         if length >= _LARGE:
-            payload = bytearray(length)
+            payload = _room_for(length)
             self._there = len(self._received) - HEADER.size
             payload[: self._there] = memoryview(self._received)[HEADER.size :]
             self._received = b""
             self._large = kind, number, payload
 
-    def _handle(self, frames: Iterable[tuple[int, int, memoryview | bytearray]]) -> None:
+    def _handle(self, frames: Iterable[tuple[int, int, memoryview | bytearray | mmap.mmap]]) -> None:
         try:
             for kind, number, payload in frames:
                 if kind in (OUTPUT, LAST):
-                    data = payload if isinstance(payload, bytearray) else bytes(payload)
+                    data = bytes(payload) if isinstance(payload, memoryview) else payload
                     self._output(number, data, is_last=kind == LAST)
                 if kind in (LAST, DONE):
                     self._replica.done(number)
@@ -254,14 +259,15 @@ class SocketChannel:
             log.exception("a replica says what cannot be understood")
             self._replica.lost()
 
-    def _output(self, number: int, data: bytes | bytearray, *, is_last: bool) -> None:
+    def _output(self, number: int, data: Bytes, *, is_last: bool) -> None:
         size = len(data)
-        if is_last and self._replica.passes(number, size):
+        if self._replica.passes(number, size):
             response = outline(MultiOutputResponse, data)
             if response is not None:
-                self._replica.output(number, response, size, is_last=True, came=data)
+                self._replica.output(number, response, size, is_last=is_last, came=data)
                 return
-        self._replica.output(number, _parse(data), size, is_last=is_last)
+        whole = bytes(data) if isinstance(data, mmap.mmap) else data
+        self._replica.output(number, _parse(whole), size, is_last=is_last)
 
     def _send(self, kind: int, number: int, head: bytes = b"", body: bytes = b"") -> None:
         if self._sock.fileno() < 0:
@@ -303,6 +309,10 @@ class SocketChannel:
         self._unsent_bytes = 0
         self._sent.set()
         self._loop.remove_writer(self._sock)
+
+
+def _room_for(length: int) -> bytearray | mmap.mmap:
+    return bytearray(length) if length < _HUGE else mmap.mmap(-1, length)
 
 
 def _frames(data: memoryview) -> tuple[list[tuple[int, int, memoryview]], bytes]:

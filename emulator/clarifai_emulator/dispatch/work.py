@@ -27,6 +27,7 @@ from clarifai_emulator.dispatch.work_steps import Enter, WorkStep
 from clarifai_emulator.errors import CallerError, TransportError
 from clarifai_emulator.events import EventBus
 from clarifai_emulator.messages.address import NodepoolKey
+from clarifai_emulator.messages.outline import Bytes
 from clarifai_emulator.unique_ids import unique_id
 
 if TYPE_CHECKING:
@@ -67,8 +68,8 @@ class Work:
     are the client's further messages of a bidirectional call. ``model`` is told to the runner with each message,
     with its version: a model of Clarifai's own tests (dummy_runner_proto_model) fails without, and its client does
     not send it; the platform fills it in. ``came``: the bytes of ``request`` as the client sent them, if they are
-    there; the request may be an outline of them. ``came_back``: those of an output that ``passes``, as the replica
-    sent them. ``size``: the bytes of
+    there; the request may be an outline of them. ``came_back``: those of the output that was given last, if it
+    ``passes``. ``size``: the bytes of
     the output that was given last; 0 where that is not known.
 
     ``steps`` are what it meets on its way to the replica and back; mostly there are none.
@@ -128,7 +129,7 @@ class Work:
         self.request = request
         self.came = came
         self.takes_bytes = takes_bytes
-        self.came_back: bytes | bytearray = b""
+        self.came_back: Bytes = b""
         self.size = 0
         self.request_id = request_id
         self.method_type = method_type
@@ -184,7 +185,7 @@ class Work:
     def passes(self, size: int) -> bool:
         """Tell whether an output of this size goes to its client in the bytes in which it comes: its message may be
         an outline of them, then."""
-        return self.takes_bytes and size >= _LARGE and self.method_type == UNARY_UNARY and not self.tells_code
+        return self.takes_bytes and size >= _LARGE and not self.tells_code
 
     @property
     def is_ahead(self) -> bool:
@@ -209,14 +210,13 @@ class Work:
             queue = partial(step.enter, following=queue)
         queue(self, lane, hold_seconds)
 
-    def accept(self, response: Any, size: int = 0, *, is_last: bool = False, came: bytes | bytearray = b"") -> None:
+    def accept(self, response: Any, size: int = 0, *, is_last: bool = False, came: Bytes = b"") -> None:
         """Take one output of the runner, of ``size`` bytes: ``came``, where it ``passes``. Dropped when nobody
         wants it. ``is_last``: ``finish`` and ``tell_now`` follow at once."""
         if self.is_open:
             if self.tells_code:
                 self.code = take_mark(response) or self.code
-            self.came_back = came
-            self._chunks.append(response, size)
+            self._chunks.append(response, size, came)
             if not is_last:
                 self._tell_reader()
             for step in self.steps:
@@ -272,7 +272,7 @@ class Work:
                 await asyncio.sleep(seconds)
             if self._chunks:
                 self._tell_writer()
-                output, self.size = self._chunks.popleft()
+                output, self.size, self.came_back = self._chunks.popleft()
                 return output
             if not self.is_open:
                 break

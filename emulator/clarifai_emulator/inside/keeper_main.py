@@ -70,10 +70,12 @@ class Keeper:
         self.deadline = 0.0
         self.children = {}  # pid -> job id
         self.ended_early = {}  # pid -> status of a child that has not been told of yet
+        self.leaving = []  # pids of children that have ended, of which something is left
         self.doomed = {}  # job id -> the signals that came before it had a child
 
     def serve(self):
         wake = wake_on_children()
+        self.forge.sweep()
         if self.is_parent:
             self.be_parent()
         else:
@@ -280,11 +282,13 @@ class Keeper:
                 self.ended_early[pid] = status
         if is_over:
             self.end_left()
+            self.leaving = [pid for pid in self.leaving if not self.forge.left(pid)]
 
     def child_ended(self, pid, status):
         signal_group(pid, signal.SIGKILL)  # what the replica itself had started
         code = os.waitstatus_to_exitcode(status)
         ended = {"code": code} if code >= 0 else {"signal": -code}
+        self.leaving.append(pid)
         self.tell({"event": "exited", "id": self.children.pop(pid), **ended})
 
     def end_left(self):
@@ -298,6 +302,8 @@ class Keeper:
     def end(self):
         """The emulator is gone: so is everything that it started."""
         end_all(self.pid, self.children)
+        for pid in (*self.children, *self.leaving):
+            self.forge.left(pid)
         os._exit(0)
 
 

@@ -251,24 +251,40 @@ class Forge:
         finally:
             os._exit(0)
 
+    def left(self, pid):
+        """See to what a process has left that has ended; whether nothing is left."""
+        return beside("process_limit_main").remove(pid)
+
+    def sweep(self):
+        """See to what processes have left whose keeper was killed."""
+        beside("process_limit_main").sweep()
+
     def tell_unforked(self, job, error, sock):
         said = f"No process could be made: {error.strerror}. This machine, or this user, has too many of them."
         tell(sock, {"event": "unforked", "id": job["id"], "error": said})
 
     def become(self, job, fds, keeper):
         """In the child: cut every tie to the parent but its life to the keeper's, then do the job."""
+        try:
+            self.part_from(keeper, fds, job)
+            if job.get("network") == "own" and beside("own_loopback_main").enter(socket.socket(fileno=fds.pop())):
+                job["network"] = "watched"
+            do(job, fds)
+        finally:
+            os._exit(1)  # it never returns as the parent that it was forked from
+
+    def part_from(self, keeper, fds, job):
         os.setsid()
         kept = beside("keeper_main")
         kept.let_go_of_children()
         kept.end_with(keeper)
         kept.adopt_orphans()
+        if job.get("processes"):
+            beside("process_limit_main").limit(job["processes"])
         null = os.open(os.devnull, os.O_RDONLY)
         os.dup2(null, 0)
         os.dup2(fds[0], 1)
         os.dup2(fds[0], 2)
-        if job.get("network") == "own" and beside("own_loopback_main").enter(socket.socket(fileno=fds.pop())):
-            job["network"] = "watched"
-        do(job, fds)
 
 
 def wait_until_parted_from(parent):
@@ -318,6 +334,8 @@ def run_once(keeper, fds, emulator):
         # What goes wrong here goes wrong again in the job, which says so.
         with contextlib.suppress(Exception):
             import_sdk()
+        if job.get("processes"):
+            beside("process_limit_main").limit(job["processes"])
         do(job, [1, *fds])
 
     if keeper.adopt_orphans():

@@ -8,10 +8,13 @@ A message of 100 MiB is read as one of some KiB. The bytes themselves go on to w
 from __future__ import annotations
 
 import codecs
+import mmap
 from collections.abc import Iterator
 from typing import Any
 
 from google.protobuf.message import DecodeError
+
+Bytes = bytes | bytearray | mmap.mmap
 
 # A value of this size is cut, to so many bytes (of a text, so many letters).
 _LONG = 16 * 1024
@@ -28,7 +31,7 @@ class _Unclear(Exception):
     """Says that the whole message has to be read, be it only to find what is wrong with it."""
 
 
-def outline(kind: Any, data: bytes | bytearray) -> Any | None:
+def outline(kind: Any, data: Bytes) -> Any | None:
     """Return the message of a class as it would be read from ``data``, but for long values, of which it has the
     beginning. None where the message has to be read as a whole."""
     with memoryview(data) as view:

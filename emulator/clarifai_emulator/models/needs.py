@@ -17,6 +17,8 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from clarifai_emulator.python_source import parse_module
+
 # Programs that serve models, where they come from.
 _PROGRAMS = {
     "ollama": "https://ollama.com/download",
@@ -82,7 +84,7 @@ def _started(file: Path) -> Iterator[tuple[str, int, bool]]:
     try:
         if file.stat().st_size > _LARGEST:
             return
-        tree = ast.parse(file.read_text(encoding="utf-8"))
+        tree = parse_module(file.read_text(encoding="utf-8"))
     except (OSError, SyntaxError, ValueError, RecursionError):  # whoever imports it says so
         return
     for node in ast.walk(tree):

@@ -14,6 +14,7 @@ from clarifai_grpc.grpc.api.resources_pb2 import ComputeInfo, Nodepool, Runner
 
 from clarifai_emulator.backends.printed import LogOrigin
 from clarifai_emulator.backends.reload_link import ReloadLink, load_failure
+from clarifai_emulator.backends.spawned_imports import explaining
 from clarifai_emulator.background_work import begin
 from clarifai_emulator.clock import Clock
 from clarifai_emulator.config import EmulatorConfig
@@ -310,7 +311,7 @@ class Replicas:
             await self._debuggers.prepare(debugged, backend.name)
             spec = self._launch_specs.make(fleet, record, source, tell, self._debuggers.of(debugged))
             record.genuine_because = self._launch_specs.why_genuine(source.backend)
-            record.process = await backend.start(spec, tell)
+            record.process = await backend.start(spec, explaining(tell))
             if record.process.debugger is not None:
                 attaching = self._debuggers.attach(debugged, record.replica_id, record.process)
                 debugging = begin(attaching, "attaching of a debugger", partial(self._kill_unready, record))

@@ -9,6 +9,7 @@ from typing import Any
 
 from clarifai_emulator.contracts.rules.finding import Finding, Location
 from clarifai_emulator.contracts.signatures.method import Method
+from clarifai_emulator.python_source import parse_module
 
 
 def differences(old: Sequence[Any], new: Sequence[Any], *, model: str, file: Path, source: str) -> list[Finding]:
@@ -46,7 +47,7 @@ def _location(file: Path, lines: Mapping[str, int], name: str) -> Location | Non
 def _lines(source: str) -> dict[str, int]:
     """Return the line of each method, by its name."""
     try:
-        module = ast.parse(source)
+        module = parse_module(source)
     except (SyntaxError, ValueError):
         return {}
     functions = (ast.FunctionDef, ast.AsyncFunctionDef)

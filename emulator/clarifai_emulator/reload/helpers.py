@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import PurePosixPath
 
 from clarifai_emulator.models.written import named
+from clarifai_emulator.python_source import parse_module
 from clarifai_emulator.reload.syntax import DYNAMIC, LOADS, Function, dotted, dump, model_classes, reached
 
 _METHOD_DECORATORS = frozenset({"staticmethod", "classmethod", "property"})
@@ -71,9 +72,9 @@ class Helpers:
     def _uses(self) -> tuple[_Use, _Use] | None:
         """Return the modules before and after; None where one cannot be parsed."""
         try:
-            olds = {file: ast.parse(text) for file, text in self._before.items()}
+            olds = {file: parse_module(text) for file, text in self._before.items()}
             news = {
-                file: olds[file] if self._before.get(file) == text else ast.parse(text)
+                file: olds[file] if self._before.get(file) == text else parse_module(text)
                 for file, text in self._after.items()
             }
         except (SyntaxError, ValueError):

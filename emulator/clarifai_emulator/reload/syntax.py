@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from clarifai_emulator.models.written import named
+from clarifai_emulator.python_source import parse_module
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -37,7 +38,7 @@ class Comparison:
 def compare(before: str, after: str) -> Comparison:
     """Compare two sources of a ``model.py``."""
     try:
-        old, new = ast.parse(before), ast.parse(after)
+        old, new = parse_module(before), parse_module(after)
     except (SyntaxError, ValueError):
         return Comparison(doubt="it cannot be parsed")
     olds, news = model_classes(old), model_classes(new)

@@ -7,7 +7,8 @@ turn of the event loop. The write-ahead log survives the end of the process at a
 the machine, since each commit is synced; without ``is_synced`` a crash of the machine may lose the last moments.
 
 What cannot be written, because the disk is full, is undone in the store, and its request is refused: others are
-answered as before. What changed without a request is kept, and tried again until it is written.
+answered as before. So is one that waits for something between its change and its answer (``asking``). What changed
+without a request is kept, and tried again until it is written.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from typing import Any
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
 from clarifai_emulator.errors import CallerError, ConfigError
+from clarifai_emulator.state.asking import asking
 from clarifai_emulator.state.records import BadRecord, Table, from_bytes, is_kept, kept, to_bytes
 from clarifai_emulator.state.state_check import (
     damaged_state,
@@ -88,8 +90,9 @@ class StateFile:
         self._log_limits = log_limits or LogLimits()
         self._store = store
         self._table = table
-        self._changed: dict[tuple[Kind, Key], None] = {}
-        self._owed: dict[tuple[Kind, Key], None] = {}  # could not be written yet, and will be
+        self._changed: dict[tuple[Kind, Key], object | None] = {}
+        # Could not be written yet, with the request that changed it. Until that is answered, it may be refused.
+        self._owed: dict[tuple[Kind, Key], object | None] = {}
         self._undoing: tuple[Kind, Key] | None = None
         self._scheduled = False
         self._retry: asyncio.TimerHandle | None = None
@@ -125,13 +128,19 @@ class StateFile:
     def commit(self) -> None:
         """Write what has changed since the last time, in one transaction. Raises ``CallerError`` where that cannot
         be, and has undone it."""
-        if not self._changed or self._database is None:
+        if self._database is None or not (self._changed or self._owed):
             return
         changed, self._changed = self._changed, {}
+        call = asking.get()
+        mine = [each for each, asker in self._owed.items() if asker is call is not None]  # it has waited meanwhile
+        if not (changed or mine):
+            return
         try:
             self._write_all(self._database, {**self._owed, **changed})
         except sqlite3.Error as error:
-            self._undo(self._database, changed)
+            for each in mine:
+                del self._owed[each]
+            self._undo(self._database, dict.fromkeys((*mine, *changed)))
             raise _not_kept(self._directory, error) from None
         self._owed.clear()
 
@@ -227,7 +236,9 @@ class StateFile:
     def _note(self, kind: Kind, key: Key) -> None:
         if self._undoing == (kind, key):
             return
-        self._changed[kind, key] = None
+        call = asking.get()
+        is_others = self._owed.get((kind, key), call) is not call  # then it is to be kept, whatever becomes of this
+        self._changed[kind, key] = None if is_others else call
         if not self._scheduled:
             self._scheduled = True
             asyncio.get_running_loop().call_soon(self._commit_soon)

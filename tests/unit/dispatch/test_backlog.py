@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from clarifai_emulator.dispatch import backlog as module
 from clarifai_emulator.dispatch.backlog import Backlog
+from clarifai_emulator.messages.outline import outline
 
 
 @pytest.fixture(autouse=True)
@@ -39,7 +40,7 @@ def test_what_goes_in_comes_out_in_order_wherever_it_was_kept(steps: list[int | 
             expected.append(response(f"{number}" * size))
             backlog.append(expected[-1], expected[-1].ByteSize())
         elif expected:
-            assert backlog.popleft() == (expected[0], expected.pop(0).ByteSize())
+            assert backlog.popleft() == (expected[0], expected.pop(0).ByteSize(), b"")
         assert len(backlog) == len(expected)
         assert backlog.bytes == sum(each.ByteSize() for each in expected)
     backlog.clear()
@@ -90,3 +91,13 @@ def test_without_room_on_disk_it_stays_in_memory(monkeypatch: pytest.MonkeyPatch
     for number in range(3):
         backlog.append(response(f"{number}" * 90), 94)
     assert [backlog.popleft()[0].status.description[0] for _ in range(3)] == ["0", "1", "2"]
+
+
+def test_an_outline_comes_back_with_the_bytes_that_it_is_of_also_from_the_file() -> None:
+    data = MultiOutputResponse(outputs=[{"data": {"bytes_value": b"x" * 100_000}}]).SerializeToString()
+    read = outline(MultiOutputResponse, data)
+    backlog = Backlog()
+    for _ in range(2):
+        backlog.append(read, len(data), data)
+    for _ in range(2):
+        assert backlog.popleft() == (read, len(data), data)

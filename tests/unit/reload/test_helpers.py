@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import ast
-
 import pytest
 
+from clarifai_emulator.python_source import parse_module
 from clarifai_emulator.reload.helpers import HelperEdit, Helpers
 
 MODEL = """
@@ -176,8 +175,9 @@ def test_however_many_modules_are_edited_each_is_parsed_once(monkeypatch: pytest
     more = {f"more{number}.py": "def unused():\n    return 1\n" for number in range(5)}
     files, after = {**FILES, **more}, {**FILES, **{name: text.replace("1", "2") for name, text in more.items()}}
     parsed: list[str] = []
-    parse = ast.parse
-    monkeypatch.setattr(ast, "parse", lambda text: parsed.append(text) or parse(text))
+    monkeypatch.setattr(
+        "clarifai_emulator.reload.helpers.parse_module", lambda text: parsed.append(text) or parse_module(text)
+    )
     helpers = Helpers("1/model.py", files, after)
     assert {helpers.edit(name) for name in more} == {HelperEdit(functions=("unused",))}
     assert len(parsed) == len(files) + len(more)

@@ -18,6 +18,7 @@ from clarifai_emulator.logbook import RUNNER, LogBook
 from clarifai_emulator.models.version_source import ModelSource, WantedSecret, Watched
 from clarifai_emulator.resources.kind_table import TABLE
 from clarifai_emulator.resources.rows import Record
+from clarifai_emulator.state.asking import asking
 from clarifai_emulator.state.kept_logs import KeptLogs
 from clarifai_emulator.state.state_file import LogLimits, StateFile
 from clarifai_emulator.state.state_schema import FILE
@@ -174,6 +175,54 @@ async def test_a_request_whose_change_meets_a_damaged_page_is_refused_with_the_w
         f"`clarifai-emulator state repair {tmp_path / 'state'}`."
     )
     monkeypatch.undo()
+    file.close()
+
+
+async def test_a_request_that_waits_before_its_answer_is_refused_too_and_others_are_not(tmp_path: Path) -> None:
+    store, file = opened(tmp_path / "state")
+    store.put(Kind.APP, ("me", "built"), App(id="built"))
+    file.commit()
+    fill_disk(file)
+
+    async def upload() -> None:
+        asking.set("upload")
+        store.put(Kind.APP, ("me", "uploaded"), App(id="uploaded", description=LARGE))
+        store.put(Kind.APP, ("me", "built"), App(id="built", description="of the upload, and of the build"))
+        await asyncio.sleep(0.01)  # the next turns of the event loop could not write it
+        file.commit()
+
+    async def look() -> None:
+        asking.set("look")
+        await asyncio.sleep(0.005)
+        file.commit()
+
+    refused, looked = await asyncio.gather(
+        asyncio.create_task(upload()), asyncio.create_task(look()), return_exceptions=True
+    )
+    assert isinstance(refused, CallerError)
+    assert refused.code == StatusCode.INTERNAL_DATABASE_ISSUE
+    assert looked is None
+    assert [(app.id, app.description) for app in store.list(Kind.APP)] == [("built", "")]
+    make_room(file)
+    file.close()
+    found, other = opened(tmp_path / "state")
+    assert [(app.id, app.description) for app in found.list(Kind.APP)] == [("built", "")]
+    other.close()
+
+
+async def test_what_another_change_waits_to_write_is_not_undone_with_a_request(tmp_path: Path) -> None:
+    store, file = opened(tmp_path / "state")
+    fill_disk(file)
+    store.put(Kind.APP, ("me", "built"), App(id="built", description=LARGE))  # without a request
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    asking.set("call")
+    store.put(Kind.APP, ("me", "built"), App(id="built", description=LARGE + "more"))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    file.commit()
+    assert store.get(Kind.APP, ("me", "built")) is not None
+    make_room(file)
     file.close()
 
 

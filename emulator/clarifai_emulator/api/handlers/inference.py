@@ -100,11 +100,7 @@ class Inference:
             raise CallerError(StatusCode.RUNNER_PROCESSING_FAILED, "The runner answered without an output.")
         if watched is not None:
             watched.output(output)
-        if work.came_back and work.size <= self._config.max_message_bytes - ROOM_FOR_STATUS:
-            call.came_back = output, work.came_back  # what follows changes nothing but its status
-        elif work.came_back:
-            output = MultiOutputResponse.FromString(bytes(work.came_back))
-        fit_answer(output, self._config.max_message_bytes, came=work.size)
+        output = self._fitted(call, work, output)
         if key is not None and not work.code:  # code in the dev loop changes, and its version does not
             self._cache.keep(key, output)
         return output
@@ -134,12 +130,21 @@ class Inference:
                 async for output in work.outputs():
                     if watched is not None:
                         watched.output(output)
-                    fit_answer(output, self._config.max_message_bytes, came=work.size)
-                    yield output
+                    yield self._fitted(call, work, output)
         finally:
             work.cancel()
             for step in work.steps:
                 step.leave(work)
+
+    def _fitted(self, call: ApiCall, work: Work, output: Any) -> Any:
+        """Return an output as large as an answer may be. Of one that passes, only the status changes."""
+        most = self._config.max_message_bytes
+        if work.came_back and work.size <= most - ROOM_FOR_STATUS:
+            call.came_back = output, work.came_back
+        elif work.came_back:
+            output = MultiOutputResponse.FromString(bytes(work.came_back))
+        fit_answer(output, most, came=work.size)
+        return output
 
     def _routed(self, call: ApiCall, request: Any) -> tuple[Ask, Decision, Lane]:
         """Decide where a request goes, and say so in events and trailers; what it asked for, and the decision."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+import mmap
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import aclosing
+from itertools import chain
 from typing import Any
 
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
@@ -18,7 +20,7 @@ from clarifai_emulator.api.transport.grpc_stream import GrpcStream
 from clarifai_emulator.api.transport.http2 import Serve
 from clarifai_emulator.api.transport.upload_parts import upload_messages
 from clarifai_emulator.errors import CallerError, TransportError
-from clarifai_emulator.messages.outline import outline
+from clarifai_emulator.messages.outline import Bytes, outline
 
 # A request of this size is read in outline only, and handed to its replica as it came.
 _LARGE = 256 * 1024
@@ -26,6 +28,10 @@ _LARGE = 256 * 1024
 # How many messages of a stream are read before other requests have their turn.
 _MESSAGES_AT_ONCE = 64
 _PREFIX = f"/{SERVICE}/"
+
+
+# Of a large answer, so much is sent before more is asked for.
+_PART = 1024 * 1024
 
 
 class ApiHandlers:
@@ -74,19 +80,12 @@ class ApiHandlers:
             call.came = request, data
             call.is_outline, call.takes_bytes = read is not None, takes_bytes
             response = await self._chain.unary(call, handler if is_readable else _refuse, request)
-            await stream.write_last(*self._pieces(call, response))
+            if call.came_back[0] is response:
+                await _send_as_it_came(stream, call)
+            else:
+                await stream.write_last(response.SerializeToString())
 
         return serve
-
-    def _pieces(self, call: ApiCall, response: Any) -> tuple[bytes | bytearray, ...]:
-        """Return an answer as it is sent: a large one of a model in the bytes in which it came, and after them what
-        its status has become. Parts of a message may follow each other in protobuf."""
-        message, data = call.came_back
-        if message is not response or not data:
-            return (response.SerializeToString(),)
-        said = response.status
-        status = type(said)(code=said.code, description=said.description, details=said.details, req_id=said.req_id)
-        return data, type(response)(status=status).SerializeToString()
 
     def _serve_stream(self, rpc: Rpc, handler: Any) -> Serve:
         parse = _reader(rpc)
@@ -94,13 +93,17 @@ class ApiHandlers:
 
         async def serve(stream: GrpcStream) -> None:
             call = self._begin(rpc, stream)
+            call.takes_bytes = self._chain.passes_bytes
             requests = _readable(read(stream, parse))
             if not rpc.client_streaming:
                 requests = _one(rpc, requests)
             async with aclosing(self._chain.stream(call, handler, requests)) as responses:
                 first = True
                 async for response in responses:
-                    await stream.write(response.SerializeToString())
+                    if call.came_back[0] is response:
+                        await _send_as_it_came(stream, call)
+                    else:
+                        await stream.write(response.SerializeToString())
                     if first:
                         first = False
                         stream.flush()  # whoever waits for the first chunk does not wait for those that follow
@@ -138,6 +141,28 @@ class ApiHandlers:
                     await stream.write(response.SerializeToString())
 
         return serve
+
+
+async def _send_as_it_came(stream: GrpcStream, call: ApiCall) -> None:
+    """Send an answer of a model in the bytes in which it came, then what its status has become: parts of a message
+    may follow each other in protobuf."""
+    response, data = call.came_back
+    said = response.status
+    status = type(said)(code=said.code, description=said.description, details=said.details, req_id=said.req_id)
+    more = type(response)(status=status).SerializeToString()
+    await stream.write_parts(len(data) + len(more), chain(_parts(data), (more,)))
+    call.came_back = None, b""
+
+
+def _parts(data: Bytes) -> Iterator[memoryview]:
+    """Yield bytes in parts, and give back the memory of those that have left: at the end it would take so long that
+    others had to wait. A transport that is full may hold on to the last part, and to the end of the one before."""
+    view = memoryview(data)
+    for start in range(0, len(data), _PART):
+        left = start - 3 * _PART
+        if left >= 0 and isinstance(data, mmap.mmap):
+            data.madvise(mmap.MADV_DONTNEED, left, _PART)
+        yield view[start : start + _PART]
 
 
 async def _messages(stream: GrpcStream, parse: Callable[[bytes], Any]) -> AsyncIterator[Any]:

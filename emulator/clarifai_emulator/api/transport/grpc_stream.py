@@ -14,7 +14,7 @@ import logging
 import re
 import struct
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Protocol
 from urllib.parse import quote
 
@@ -57,7 +57,7 @@ class Wire(Protocol):
 
     def send_headers(self, stream_id: int, headers: Headers, *, end: bool) -> None: ...
 
-    async def send_data(self, stream_id: int, *pieces: bytes | bytearray) -> None: ...
+    async def send_data(self, stream_id: int, *pieces: bytes | memoryview) -> None: ...
 
     def flush(self) -> None: ...
 
@@ -186,7 +186,8 @@ class GrpcStream:
         """Return the only message that the handler wants, as ``read`` does. Others are not kept."""
         message = await self.read()
         self._takes_more = False
-        self._forget_messages()
+        if self._partial or self._messages or self._gathered is not None:
+            self._forget_messages()
         self._has_only = True
         self._buffer.put_in_hand(True)
         return message
@@ -270,20 +271,35 @@ class GrpcStream:
             self._began = True
             self._wire.send_headers(self._id, _INITIAL + _ascii(metadata or {}), end=False)
 
-    async def write(self, *message: bytes | bytearray) -> None:
-        """Send one message, which may be in pieces; waits while the client takes no more. Says nothing to a client
-        that is gone."""
-        size = sum(map(len, message))
+    async def write(self, message: bytes) -> None:
+        """Send one message; waits while the client takes no more. Says nothing to a client that is gone."""
+        self._begin_message(len(message))
+        if not self.closed:
+            await self._wire.send_data(self._id, _PREFIX.pack(0, len(message)), message)
+
+    async def write_parts(self, size: int, parts: Iterable[bytes | memoryview]) -> None:
+        """Send one message of ``size`` bytes, as ``write`` does, and let others have their turn between its parts.
+        When the next part is asked for, the one before is on its way, and those before that have left."""
+        self._begin_message(size)
+        before = _PREFIX.pack(0, size)
+        for part in parts:
+            if not before:
+                await asyncio.sleep(0)
+            if self.closed:
+                return
+            await self._wire.send_data(self._id, before, part)
+            self._wire.flush()
+            before = b""
+
+    async def write_last(self, message: bytes) -> None:
+        """Send the last message: it leaves in one piece with the status, which follows at once."""
+        self._wire.cork()
+        await self.write(message)
+
+    def _begin_message(self, size: int) -> None:
         if size > self._max_bytes:
             raise TransportError("RESOURCE_EXHAUSTED", _too_large("The answer", size, self._max_bytes))
         self.begin()
-        if not self.closed:
-            await self._wire.send_data(self._id, _PREFIX.pack(0, size), *message)
-
-    async def write_last(self, *message: bytes | bytearray) -> None:
-        """Send the last message: it leaves in one piece with the status, which follows at once."""
-        self._wire.cork()
-        await self.write(*message)
 
     def flush(self) -> None:
         """Send what was written now, not with what else is written in this turn of the event loop."""
@@ -444,7 +460,8 @@ class GrpcStream:
     def release(self) -> None:
         """Forget what the call has not read: it is over."""
         self._takes_more = False
-        self._forget_messages()
+        if self._waiting_bytes or self._partial or self._gathered is not None or self._messages:
+            self._forget_messages()
         self._buffer.end()
         self._acknowledge()
 

@@ -86,7 +86,7 @@ class _WebWire:
         if end:
             self._trailers = fields[status_at:]
 
-    async def send_data(self, stream_id: int, *pieces: bytes | bytearray) -> None:
+    async def send_data(self, stream_id: int, *pieces: bytes | memoryview) -> None:
         data = b"".join(pieces)
         if not self._exchange.started:
             await self._exchange.begin(200, f"{self._kind}+proto", self._initial)

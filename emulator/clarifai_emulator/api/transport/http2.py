@@ -391,7 +391,7 @@ class Connection(asyncio.Protocol):
         else:
             self._flush_soon()
 
-    async def send_data(self, stream_id: int, *pieces: bytes | bytearray, end: bool = False) -> None:
+    async def send_data(self, stream_id: int, *pieces: bytes | memoryview, end: bool = False) -> None:
         session = self._session
         left = sum(map(len, pieces))
         if session.is_open(stream_id) and left <= session.window(stream_id) and self._may_write.is_set():

@@ -125,7 +125,7 @@ class Session(FrameReader):
         self._highest = 0
         # Streams that were reset from here: what still comes for them was sent before the client knew.
         self._given_up: dict[int, None] = {}
-        self._out: list[bytes | bytearray | memoryview] = []
+        self._out: list[bytes | memoryview] = []
         self.unasked = 0
         self.is_leaving = False
         self._has_settings = False
@@ -157,7 +157,7 @@ class Session(FrameReader):
         """Tell whether something is to be sent."""
         return bool(self._out)
 
-    def take(self) -> list[bytes | bytearray | memoryview]:
+    def take(self) -> list[bytes | memoryview]:
         """Return what is to be sent, and forget it."""
         out, self._out = self._out, []
         return out
@@ -423,7 +423,7 @@ class Session(FrameReader):
         if end:
             self._end_answer(stream_id)
 
-    def send_data(self, stream_id: int, *pieces: bytes | bytearray | memoryview, end: bool = False) -> None:
+    def send_data(self, stream_id: int, *pieces: bytes | memoryview, end: bool = False) -> None:
         """Send one frame of data, on a stream that is open; its window must have room for all pieces together."""
         self.pace.moved_data()
         size = sum(map(len, pieces))

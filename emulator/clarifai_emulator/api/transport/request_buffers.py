@@ -79,10 +79,7 @@ class ConnectionBuffers:
     def request(self, give_up: GiveUp, more: int = 0) -> RequestBuffer:
         """Return what counts the bytes of a new request; ``end`` it. ``give_up`` is called with the reason where
         they are too many; ``more``: those of its head."""
-        made = RequestBuffer(self, give_up)
-        self.requests.add(made)
-        made.count(_OF_A_REQUEST + more)
-        return made
+        return RequestBuffer(self, give_up, _OF_A_REQUEST + more)
 
     def allow(self, size: int) -> None:
         """Let messages of this size pass, too."""
@@ -101,7 +98,7 @@ class RequestBuffer:
 
     __slots__ = ("_connection", "_give_up", "has_ended", "is_in_hand", "size", "turn", "waiting")
 
-    def __init__(self, connection: ConnectionBuffers, give_up: GiveUp) -> None:
+    def __init__(self, connection: ConnectionBuffers, give_up: GiveUp, size: int) -> None:
         self._connection = connection
         self._give_up = give_up
         self.size = 0
@@ -109,20 +106,21 @@ class RequestBuffer:
         self.turn = 0
         self.is_in_hand = False
         self.has_ended = False
+        connection.requests.add(self)
+        self._count(size)
 
     def hold(self, waiting: int) -> None:
         """Take note of how many bytes of the request and its answer there are now, besides its head. Calls
         ``give_up`` where that is too much: it has ended then."""
         more, self.waiting = waiting - self.waiting, waiting
         if more:
-            self.count(more)
+            self._count(more)
 
     def put_in_hand(self, is_in_hand: bool) -> None:
         """Take note that a handler has all of the request, or that it waits for the client again."""
         self.is_in_hand = is_in_hand
 
-    def count(self, more: int) -> None:
-        """Count so many bytes more, or fewer."""
+    def _count(self, more: int) -> None:
         if self.has_ended:
             return
         self.size += more

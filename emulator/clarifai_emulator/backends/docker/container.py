@@ -12,6 +12,7 @@ from typing import Any
 from clarifai_emulator.backends.docker.dockerfile import HEALTH_PORT, MODEL_PATH, USER
 from clarifai_emulator.backends.docker.engine import Engine
 from clarifai_emulator.backends.docker.labels import INSTANCE, MODEL, REPLICA
+from clarifai_emulator.config import REPLICA_PROCESSES
 from clarifai_emulator.messages.quantities import parse_cpu, parse_memory
 
 SECRETS_PATH = "/etc/clarifai/secrets"
@@ -26,7 +27,7 @@ class ContainerPlan:
     real devices to pass through, as the driver names them; ``device_nodes``: files under /dev to pass instead
     (AMD), ``device_groups`` the numbers of the groups that own them. ``arguments`` come after the image's own
     command; ``command`` replaces it all. ``mounts``: folders of this machine that it may read, by where it finds
-    them."""
+    them. ``processes``: how many processes and threads it can have."""
 
     image: str
     name: str
@@ -44,6 +45,7 @@ class ContainerPlan:
     command: Sequence[str] = ()
     publish_health: bool = False
     mounts: Mapping[str, str] = field(default_factory=dict[str, str])
+    processes: int = REPLICA_PROCESSES
 
 
 def create_arguments(plan: ContainerPlan, engine: Engine, image_command: Sequence[str]) -> dict[str, Any]:
@@ -71,6 +73,7 @@ def host_arguments(plan: ContainerPlan, engine: Engine) -> dict[str, Any]:
         "cap_drop": ["ALL"],
         "security_opt": ["no-new-privileges:true"],
         "init": True,
+        "pids_limit": plan.processes,
         "log_config": {"type": "json-file", "config": {"max-size": _LOG_BYTES, "max-file": "2"}},
     }
     if engine.is_podman:

@@ -44,7 +44,7 @@ from clarifai_emulator.backends.signature_answers import (
     signatures_in,
 )
 from clarifai_emulator.background_work import begin_thread, beside, nobody_waits
-from clarifai_emulator.config import PROBE_SECONDS, DockerSettings, own_environ
+from clarifai_emulator.config import PROBE_SECONDS, REPLICA_PROCESSES, DockerSettings, own_environ
 from clarifai_emulator.errors import ModelError
 from clarifai_emulator.machine.machine import Machine
 from clarifai_emulator.models.directory import ModelDirectory, read_model_directory
@@ -87,6 +87,7 @@ class DockerBackend:
         settings: DockerSettings,
         *,
         probe_seconds: float = PROBE_SECONDS,
+        most_processes: int = REPLICA_PROCESSES,
         listen: Listen,
         environ: Callable[[], Mapping[str, str]] = own_environ,
         wanted: Sequence[str] = (),
@@ -97,6 +98,7 @@ class DockerBackend:
         self._wanted = wanted
         self._settings = settings
         self._probe_seconds = probe_seconds
+        self._most_processes = most_processes
         self._listen = listen
         self._instance = new_instance()
         self._client: DockerClient | None = None
@@ -358,6 +360,7 @@ class DockerBackend:
             image=spec.source.image,
             name=f"clarifai-emulator-{_as_name(spec.source.path.name)}-{spec.replica_id[:12]}",
             replica_id=spec.replica_id,
+            processes=self._most_processes,
             instance=self._instance,
             model=spec.source.path.name,
             network=self._network,
@@ -421,6 +424,7 @@ def make_backend(surroundings: Surroundings) -> DockerBackend:
     return DockerBackend(
         config.docker,
         probe_seconds=config.probe_seconds,
+        most_processes=config.replica_processes,
         listen=surroundings.listen,
         environ=config.environ,
         wanted=config.env,

@@ -33,7 +33,7 @@ from clarifai_emulator.backends.signature_answers import (
     signatures_in,
 )
 from clarifai_emulator.background_work import begin
-from clarifai_emulator.config import PROBE_SECONDS, default_cache_dir, own_environ
+from clarifai_emulator.config import PROBE_SECONDS, REPLICA_PROCESSES, default_cache_dir, own_environ
 from clarifai_emulator.errors import ModelError
 from clarifai_emulator.inside.port_watch_main import REFUSED, can_watch, ports_of
 from clarifai_emulator.left_out import of_the_whole
@@ -70,9 +70,11 @@ class ProcessBackend:
         refuse_platform: bool = False,
         machines: Sequence[Machine] = (),
         probe_seconds: float = PROBE_SECONDS,
+        most_processes: int = REPLICA_PROCESSES,
         network: NetworkKind = "own",
     ) -> None:
         self._probe_seconds = probe_seconds
+        self._most_processes = most_processes
         self.machines = machines
         self._network: NetworkKind = network
         self._environ = environ
@@ -116,6 +118,7 @@ class ProcessBackend:
             "num_threads": spec.num_threads,
             "lean": spec.lean,
             "reloadable": spec.source.watched is not None,
+            "processes": self._most_processes,
             "probed": spec.debugging is None,  # one that stands at a breakpoint answers nothing
             "environ": environ,
             "withheld": withheld_names(self._environ(), environ),
@@ -268,6 +271,7 @@ def make_backend(surroundings: Surroundings) -> ProcessBackend:
         refuse_platform=config.refuse_platform,
         machines=[surroundings.machine],
         probe_seconds=config.probe_seconds,
+        most_processes=config.replica_processes,
         network=config.replica_network,
     )
 

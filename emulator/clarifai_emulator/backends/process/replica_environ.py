@@ -141,6 +141,8 @@ INHERITED: tuple[tuple[str, tuple[str, ...]], ...] = (
 )
 # A name with one of these words in it is a credential's, whatever it begins with: HF_TOKEN, VLLM_API_KEY.
 CREDENTIALS = ("AUTH", "CREDENTIAL", "KEY", "PASS", "SECRET", "TOKEN")
+# For the emulator's own process: with it, compiled parts of the SDK crash.
+_NOT_FOR_MODELS = "PYTHONDEVMODE"
 # Set for each replica, or the user's own account; neither is a matter of what it inherits.
 _CLARIFAI = "CLARIFAI_"
 _EXACT = frozenset(name for _, names in INHERITED for name in names if "*" not in name)
@@ -149,6 +151,8 @@ _PATTERNS = tuple(name for _, names in INHERITED for name in names if "*" in nam
 
 def is_inherited(name: str) -> bool:
     """Tell whether replicas have a variable of this name from the emulator's environment."""
+    if name == _NOT_FOR_MODELS:
+        return False
     if name in _EXACT:
         return True
     return any(fnmatchcase(name, each) for each in _PATTERNS) and not any(
@@ -168,18 +172,22 @@ def runner_environ(environ: Mapping[str, str], wanted: Sequence[str] = ()) -> di
 
 def wanted_variables(environ: Mapping[str, str], wanted: Iterable[str]) -> dict[str, str]:
     """Return the variables that are asked for. A NAME that is not set is left out, and with `*` no setting of
-    Clarifai's is meant."""
+    Clarifai's is meant, and not PYTHONDEVMODE."""
     found: dict[str, str] = {}
     for each in wanted:
         name, equals, value = each.partition("=")
         if equals:
             found[name] = value
         elif "*" in name:
-            meant = (known for known in environ if fnmatchcase(known, name) and not known.startswith(_CLARIFAI))
+            meant = (known for known in environ if fnmatchcase(known, name) and not _is_only_named(known))
             found.update((known, environ[known]) for known in meant)
         elif name in environ:
             found[name] = environ[name]
     return found
+
+
+def _is_only_named(name: str) -> bool:
+    return name.startswith(_CLARIFAI) or name == _NOT_FOR_MODELS
 
 
 def container_variables(environ: Mapping[str, str], wanted: Sequence[str]) -> dict[str, str]:

@@ -73,10 +73,15 @@ class Zygote(WarmParent):
             self._output.close()
         printed = "\n".join(self._printed)
         if code is not None and code < 0:
+            hint = (
+                "clarifai-protocol 0.0.60 and later crash on Python 3.13.0: install an older one, or set "
+                'build_info.python_version in config.yaml to "3.12".'
+            )
+            if "PYTHONDEVMODE" in self._environ:
+                hint = "With PYTHONDEVMODE compiled parts of the SDK crash: leave it out of --env."
             return ModelError(
                 f"{self._python} was ended by signal {-code} while it imported the Clarifai SDK.",
-                hint="clarifai-protocol 0.0.60 and later crash on Python 3.13.0: install an older one, or set "
-                'build_info.python_version in config.yaml to "3.12".',
+                hint=hint,
                 log=printed,
             )
         return ModelError(f"A model's interpreter could not be started: {why}.", log=printed)

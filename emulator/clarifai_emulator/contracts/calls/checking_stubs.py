@@ -10,6 +10,7 @@ from typing import Any
 from clarifai_emulator.contracts.calls.call_targets import Address
 from clarifai_emulator.contracts.stubs import sdk_surface, stub_types
 from clarifai_emulator.contracts.stubs.sdk_surface import SdkSurface
+from clarifai_emulator.python_source import parse_expression, parse_module
 
 # The argument that the checked copy gives where this package knows which model it is.
 CONTRACT_ARGUMENT = "_clarifai_contract_"
@@ -306,7 +307,7 @@ def data_types_stub() -> str:
     """Return the SDK's data types, read from its source: names as they are there, types where they are Python's
     own."""
     path = sdk_surface.sdk_file("runners/utils/data_types/data_types.py")
-    tree = ast.parse(path.read_text(encoding="utf-8")) if path.is_file() else ast.Module([], [])
+    tree = parse_module(path.read_text(encoding="utf-8")) if path.is_file() else ast.Module([], [])
     classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
     names = {node.name for node in classes}
     lines = ["from typing import Any, Iterable, List, Tuple, Union", "def cast(*args: Any) -> Any: ..."]
@@ -382,7 +383,7 @@ def _type(node: ast.expr | None, names: set[str]) -> str:
     if node is None:
         return "Any"
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
-        node = ast.parse(node.value, mode="eval").body
+        node = parse_expression(node.value).body
     known = {*names, "str", "int", "float", "bool", "bytes", "List", "Tuple", "Iterable", "None"}
     used = {each.id for each in ast.walk(node) if isinstance(each, ast.Name)}
     simple = all(isinstance(each, ast.Name | ast.Subscript | ast.Tuple | ast.Load) for each in ast.walk(node))

@@ -17,6 +17,7 @@ import warnings
 from pathlib import Path
 
 from clarifai_emulator.contracts.rules.shown_text import printable
+from clarifai_emulator.python_source import parse_module
 
 # Bytes of a file: notebooks hold their outputs.
 _MOST_BYTES = 256 * 1024 * 1024
@@ -106,7 +107,7 @@ def parse_client(text: str) -> ast.Module:
         with warnings.catch_warnings():
             # Invalid escapes in strings are the client's own affair.
             warnings.simplefilter("ignore")
-            return ast.parse(text)
+            return parse_module(text)
     except SyntaxError as error:
         raise UnreadableClient(
             f"is not {_PYTHON}: {error.msg.rstrip('.')}", line=error.lineno or 0, column=max(error.offset or 0, 1)

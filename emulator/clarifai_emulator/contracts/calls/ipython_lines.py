@@ -6,12 +6,12 @@ line says how many characters stood before it.
 
 from __future__ import annotations
 
-import ast
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from clarifai_emulator.contracts.calls.client_reading import UnreadableClient, parse_client
+from clarifai_emulator.python_source import parse_module
 
 # Line magics that run the Python behind them, with those of their options that take a value.
 _CODE_MAGICS = {"time": "", "timeit": "nrp", "prun": "lsTD", "memit": "rt", "mprun": "fT", "lprun": "fmTDsu"}
@@ -161,7 +161,7 @@ def _code(body: str) -> str:
 
 def _is_python(text: str) -> bool:
     try:
-        ast.parse(text)
+        parse_module(text)
         return True
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         # The head of a block (`with time as x:`) is Python, too.

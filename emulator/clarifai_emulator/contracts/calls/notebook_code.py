@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from clarifai_emulator.contracts.calls.client_reading import UnreadableClient, parse_client, require_shallow
 from clarifai_emulator.contracts.calls.ipython_lines import CellMagic, PythonLine, cell_magic, python_lines
 from clarifai_emulator.contracts.calls.notebooks import NotebookCell
+from clarifai_emulator.python_source import parse_module
 
 _WRITING = frozenset(["writefile", "file"])
 # Their cells are programs of their own.
@@ -193,7 +194,7 @@ def _names(code: Sequence[PythonLine]) -> tuple[set[str], set[str]]:
     """Return the names that a cell binds, and those that it uses, outside of functions and classes."""
     bound: set[str] = set()
     used: set[str] = set()
-    for node in _outside_functions(ast.parse("\n".join(each.text for each in code))):
+    for node in _outside_functions(parse_module("\n".join(each.text for each in code))):
         if isinstance(node, ast.Name):
             (used if isinstance(node.ctx, ast.Load) else bound).add(node.id)
         elif isinstance(node, ast.alias):

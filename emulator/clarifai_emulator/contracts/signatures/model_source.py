@@ -9,6 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from clarifai_emulator.contracts.rules.finding import Location
+from clarifai_emulator.python_source import parse_module
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -60,7 +61,7 @@ def future_import(file: Path) -> Location | None:
 @lru_cache(maxsize=256)
 def _parsed(file: Path, _stamp: tuple[int, int]) -> ast.Module | None:
     try:
-        return ast.parse(file.read_bytes())
+        return parse_module(file.read_bytes())
     except (OSError, SyntaxError, ValueError):
         return None
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import importlib.util
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ import griffe
 from clarifai_emulator.contracts.signatures.static_flow import Flow, flow_of, installed
 from clarifai_emulator.contracts.stubs.sdk_surface import OUTLINE, outlines, sdk_root
 from clarifai_emulator.models.image_content import image_content
+from clarifai_emulator.python_source import parse_module
 
 _DEEPEST = 20
 # A file larger than this was generated, and takes a parser more than it tells.
@@ -43,7 +43,7 @@ class ParsedModules:
             if file.stat().st_size > LARGEST:
                 raise TooLarge(f"{file.name} has more than {LARGEST // 1024**2} MiB")
             data = file.read_bytes()
-            tree = ast.parse(data, str(file))
+            tree = parse_module(data, str(file))
             text = _decoded(data)
             is_own = any(file.is_relative_to(root) for root in self.own_roots)
             flow = flow_of(text, tree, self._is_there) if is_own else Flow(text)

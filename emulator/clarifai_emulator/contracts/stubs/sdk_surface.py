@@ -14,6 +14,8 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 
+from clarifai_emulator.python_source import parse_module
+
 # What the SDK's Model passes on to the methods of the model itself.
 FORWARDED = ("predict", "generate", "stream")
 ASYNC_FORWARDED = tuple(f"async_{name}" for name in FORWARDED)
@@ -230,4 +232,4 @@ def _version(folder: Path) -> str:
 
 
 def _tree(path: Path) -> ast.Module | None:
-    return ast.parse(path.read_text(encoding="utf-8")) if path.is_file() else None
+    return parse_module(path.read_text(encoding="utf-8")) if path.is_file() else None

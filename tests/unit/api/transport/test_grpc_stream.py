@@ -135,6 +135,18 @@ async def test_who_wants_one_message_keeps_no_other() -> None:
     assert client.buffers.size < 16 * 1024
 
 
+async def test_who_wants_one_message_keeps_no_half_of_another() -> None:
+    client = Client()
+    client.say(b"first")
+    client.stream.receive(b"\0" + (50 * MIB).to_bytes(4, "big") + bytes(MIB), MIB)
+    assert await client.stream.read_only() == b"first"
+    for _ in range(20):
+        client.stream.receive(bytes(MIB), MIB)
+    assert client.buffers.size < 2 * MIB
+    client.stream.release()
+    assert client.buffers.size == 0
+
+
 async def test_a_message_that_was_read_counts_until_the_next_is_asked_for() -> None:
     client = Client()
     client.say(bytes(MIB))

@@ -268,3 +268,11 @@ async def test_a_page_may_ask_first_and_read_what_it_gets(client: HttpClient) ->
     assert "x-clarifai-emulator-rule" in answer.headers["access-control-expose-headers"]
     refused = await client.ask("POST", GET_MODEL, frame(asked()), {"origin": "http://a.b", "content-type": BINARY})
     assert refused.status == 403
+
+
+async def test_a_message_for_which_there_is_no_room_is_refused_as_over_grpc() -> None:
+    table: Any = {"GetModel": lambda call, request: call.rpc.response_type()}
+    async with http_client(table, max_connection_buffer_bytes=1 << 20) as client:
+        code, text = await refusal(client, frame(bytes(2 << 20)))
+    assert code == "8"
+    assert text.startswith("The requests and answers that wait on this connection have more than 1048576 bytes")

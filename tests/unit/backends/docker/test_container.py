@@ -35,6 +35,7 @@ def test_no_capability_no_privilege_an_init_and_bounded_logs() -> None:
     assert host["cap_drop"] == ["ALL"]
     assert host["security_opt"] == ["no-new-privileges:true"]
     assert host["init"] is True
+    assert host["pids_limit"] == 4096
     assert host["log_config"]["config"] == {"max-size": "10m", "max-file": "2"}
     assert "privileged" not in host
 

@@ -93,3 +93,10 @@ def test_names_that_are_withheld_are_those_of_others_than_clarifai() -> None:
 
 def test_names_that_are_not_set_are_told() -> None:
     assert unset_names(ENVIRON, ["AWS_*", "AZURE_*", "NOPE", "X=1", "PATH"]) == ["AZURE_*", "NOPE"]
+
+
+def test_pythons_development_mode_is_passed_on_only_by_its_whole_name() -> None:
+    environ = {"PYTHONDEVMODE": "1", "PYTHONHASHSEED": "0"}
+    assert "PYTHONDEVMODE" not in runner_environ(environ)
+    assert wanted_variables(environ, ["PYTHON*"]) == {"PYTHONHASHSEED": "0"}
+    assert wanted_variables(environ, ["PYTHONDEVMODE"]) == {"PYTHONDEVMODE": "1"}

@@ -32,6 +32,7 @@ from clarifai_emulator.contracts.calls.flow.flow_graph import (
     Sort,
 )
 from clarifai_emulator.contracts.calls.flow.unknown_models import UnknownModels
+from clarifai_emulator.python_source import parse_expression
 
 _ANYTHING = ("Any", "object")
 # Of what annotations say, what comes last.
@@ -438,7 +439,7 @@ class ModelFlow:
     def _of_type(self, node: ast.expr, file: FileFlow, scope: ast.AST, place: Place) -> Held:
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             try:
-                parsed = ast.parse(node.value, mode="eval").body
+                parsed = parse_expression(node.value).body
             except SyntaxError:
                 return TOP
             return self._of_type(parsed, file, scope, place)
