@@ -20,10 +20,10 @@ ON_PACKAGES = api cli messages models topology
 PYTHONS = 3.12 3.13 3.14
 NEWEST = 3.13
 
-.PHONY: ci all containers containers-all check tests slow clients clients-all sdks sdks-all lowest lowest-all newest \
+.PHONY: ci all containers containers-all check speed tests slow clients clients-all sdks sdks-all lowest lowest-all newest \
   genuine genuine-all in-process old-sdks-all
-ci: containers check tests slow clients python-$(NEWEST) genuine in-process sdks lowest # in the order in which they begin
-all: containers-all check tests slow clients-all old-sdks-all $(PYTHONS:%=python-%) genuine-all in-process sdks-all lowest-all newest
+ci: containers check speed tests slow clients python-$(NEWEST) genuine in-process sdks lowest # in the order in which they begin
+all: containers-all check speed tests slow clients-all old-sdks-all $(PYTHONS:%=python-%) genuine-all in-process sdks-all lowest-all newest
 
 # One after the other, as one session at a time has the engine. The last is about everything that a replica serves or
 # does, in one session, which shares its emulator; what is about processes only says so, and is skipped.
@@ -39,6 +39,11 @@ containers containers-all:
 check:
 	@echo "== static checks"
 	@$(MAKE) check
+
+# Ratios of processor time, which what runs beside it blurs little; what is slower is measured twice more.
+speed:
+	@echo "== the processor time of a predict, beside the SDK's own server, against benchmarks/base.json"
+	@$(MAKE) bench ARGS="--quick --check benchmarks/base.json processor_time"
 
 tests:
 	@echo "== unit, flow, plugin and packaging tests"

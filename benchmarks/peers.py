@@ -115,7 +115,8 @@ def direct_client(port: int) -> Any:
 
 def processor_seconds(pid: int) -> float:
     """Return how long a process has been on a processor, threads that have ended included."""
-    return sum(map(int, process_stat(pid)[11:13])) / os.sysconf("SC_CLK_TCK")
+    # Linux names the clock of any process by its id, clock_getcpuclockid(3); /proc tells of it in ticks only.
+    return time.clock_gettime(~pid << 3 | 2)
 
 
 def process_stat(pid: int) -> list[str]:

@@ -61,7 +61,7 @@ def _measure(way: Way, *, quick: bool) -> list[Figure]:
 def _per_call(client: Clients, target: int, processes: list[list[int]], seconds: float) -> list[float]:
     """Return the milliseconds of processor time that each group of processes took for one call."""
     before = [_spent(group) for group in processes]
-    calls = sum(client.run(target, seconds=seconds))
+    calls = sum(client.run(target, seconds=seconds)) or 1  # the one that its time was too short for
     return [(_spent(group) - earlier) / calls for group, earlier in zip(processes, before, strict=True)]
 
 

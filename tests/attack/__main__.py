@@ -42,9 +42,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"[{number}/{len(chosen)}] {each.name}: {each.sends}", file=sys.stderr, flush=True)
             results.append(made(each, scene))
             print("\n".join(report.lines_of(results[-1])), file=sys.stderr, flush=True)
+            if options.write:  # after each: a run that is broken off leaves what it had
+                report.write(results[-1:], PAGE, order=ATTACKS)
     print(report.as_json(results) if options.json else report.text(results))
-    if options.write:
-        report.write(results, PAGE, order=ATTACKS)
     return 1 if any(each.verdict == "failed" for each in results) else 0
 
 

@@ -125,7 +125,8 @@ def _upload(uploader: Uploader, data: bytes, then: Callable[[Any], Any]) -> None
         return
     version = next((each.model_version_id for each in answers if each.model_version_id), "")
     if version:
-        then(uploader.built(version))
+        wait_for(lambda: uploader.version(version).status.code != StatusCode.MODEL_BUILDING, seconds=300)
+        then(uploader.version(version))
 
 
 @attack("archives.bomb")

@@ -243,7 +243,7 @@ def chunks_of_one_byte(scene: Scene) -> list[Measure]:
 @attack("http1.chunks-of-one-byte-of-a-user")
 def chunks_of_one_byte_of_a_user(scene: Scene) -> list[Measure]:
     """A body in chunks of one byte, without end, with a token that is accepted."""
-    return scene.beside("chunks of one byte with a token", memory=_HELD, kept=_HELD, peer=False)
+    return scene.beside("chunks of one byte with a token", memory=_HELD, kept=_HELD, peer=False, slower=6.0)
 
 
 @attack("http1.broken-bodies")

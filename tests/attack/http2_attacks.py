@@ -108,7 +108,7 @@ def empty_messages(scene: Scene) -> list[Measure]:
 @attack("http2.large-headers")
 def large_headers(scene: Scene) -> list[Measure]:
     """Requests, 1,632 of them, with 60 KB of fields each, never ended, without a credential."""
-    return scene.beside("large headers", memory=_HELD, kept=_HELD, until_sent=True)
+    return scene.beside("large headers", memory=_HELD, kept=_HELD, until_sent=True, stall=2_500.0)
 
 
 @attack("http2.zero-window", short=True)

@@ -89,7 +89,7 @@ def markdown(said: Mapping[str, str]) -> str:
     return "\n".join(parts)
 
 
-def _rows_of(page: str) -> dict[str, str]:
+def rows_of(page: str) -> dict[str, str]:
     """Return the rows that a page has, by the names of their attacks."""
     found, area = dict[str, str](), ""
     areas = {title: area for area, title in AREAS.items()}
@@ -122,7 +122,7 @@ def write(results: Sequence[Attacked], page: Path, *, order: Iterable[str]) -> N
     old, end, after = rest.partition(END)
     if not (begin and end):
         raise SystemExit(f"{page} has no place for the table: it needs the lines {BEGIN} and {END}.")
-    said = {**_rows_of(old), **rows(results)}
+    said = {**rows_of(old), **rows(results)}
     page.write_text(
         f"{before}{BEGIN}\n\n{markdown({name: said[name] for name in order if name in said})}{END}{after}"
     )

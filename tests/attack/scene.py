@@ -95,7 +95,7 @@ class Scene:
         fresh: bool = False,
         slower: float = SLOWER,
         stall: float = STALL,
-        seconds: float = 3.0,
+        seconds: float = 2.0,
     ) -> list[Measure]:
         """Return what a good client notices while a sender attacks, here and (``peer``) at grpcio. ``fresh``: both
         are started anew; ``slower`` and ``stall``: the bounds of the median and of

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from attack import report
-from attack.__main__ import main
+from attack.__main__ import PAGE, main
 from attack.every_attack import ATTACKS
 from attack.measured import Attack, Attacked, Measure, NotTried, count
 
@@ -87,6 +87,10 @@ def test_the_page_gets_a_table_for_each_area_between_its_markers(tmp_path: Path)
     )
     report.write([], page, order=["http2.flood"])
     assert "killed" not in page.read_text()
+
+
+def test_the_page_has_no_row_of_an_attack_that_is_not_there() -> None:
+    assert report.rows_of(PAGE.read_text()).keys() <= ATTACKS.keys(), "make attacks ARGS='--only NAME --write'"
 
 
 def test_a_page_without_markers_is_refused_with_those_it_needs(tmp_path: Path) -> None:

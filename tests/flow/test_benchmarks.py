@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -25,3 +26,39 @@ def test_quick_benchmarks_write_their_figures_as_json_and_as_a_table(tmp_path: P
     assert all(0 < each["value"] < 1000 and each["unit"] == "ms" for each in figures)
     assert done.stdout.startswith("| figure | value |")
     assert len(done.stdout.splitlines()) == 2 + len(figures)
+
+
+SLOWED = """
+import sys
+
+if "up" in sys.orig_argv:  # the emulator, not what it is compared with
+    import asyncio.events
+
+    run = asyncio.events.Handle._run
+
+    def slowly(self):
+        for _ in range(10_000):
+            pass
+        return run(self)
+
+    asyncio.events.Handle._run = slowly
+"""
+
+
+@pytest.mark.slow
+def test_an_emulator_that_has_become_slower_fails_the_check_of_ci_and_is_named(tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(SLOWED)
+    options = ["--quick", "--results", str(tmp_path / "now.json")]
+    command = [sys.executable, "-m", "benchmarks", *options, "--check", str(ROOT / "benchmarks" / "base.json")]
+    done = subprocess.run(
+        [*command, "processor_time"],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 1, done.stderr
+    assert "slower: lean runner: emulator, processor time is " in done.stderr
+    assert " times what it was in the base; at most 1.3 times is allowed." in done.stderr
+    assert "slower: lean runner: replica" not in done.stderr, "only the emulator is slower"

@@ -12,6 +12,8 @@ PLUGIN = ROOT / "pytest_plugin/pytest_clarifai_emulator"
 # Tests that are about no single module, and why.
 OTHERS = {
     "api/handlers/test_round_trip.py": "every field of every kind of resource comes back",
+    "api/transport/test_http1_connection.py": "connections of HTTP/1.1 beside one another, in several modules",
+    "api/transport/test_http2_connection.py": "connections of HTTP/2 beside one another, in several modules",
     "cli/test_predict_of_messages.py": "what `predict` says of models that answer messages",
     "cli/test_missed_lines.py": "what `events` and `logs` say of lines they could not show",
     "contracts/endpoints/test_documented_clients.py": "the snippets of the documentation, as clients",

@@ -20,9 +20,11 @@ _EVERY_SECONDS = 0.03
 # requests have theirs.
 LINES_AT_ONCE = 100
 PAUSE_SECONDS = 0.004
+# Long lines cost little: so much is read in one turn where it is no more lines than that.
+_BYTES_AT_ONCE = 256 * 1024
 # What is read when it has ended: more than a pipe holds, and not for ever where something that it started goes on.
 _MOST_AT_THE_END = 1024 * 1024
-_LINES_AT_THE_END = 5_000
+_LINES_AT_THE_END = 25_000
 
 
 class OutputPipe:
@@ -64,11 +66,13 @@ class OutputPipe:
 
     def _look(self) -> bool:
         """Tell some of what is there, and return whether there was something."""
-        count = 0 if self._lines else self._read()
-        found = bool(self._lines) or count > 0
+        size = 0
+        while len(self._lines) < LINES_AT_ONCE and size < _BYTES_AT_ONCE and (count := self._read()):
+            size += count
+        found = bool(self._lines) or size > 0
         for _ in range(min(LINES_AT_ONCE, len(self._lines))):
             self._on_line(self._lines.popleft().decode("utf-8", "replace"))
-        if self._read_fd >= 0 and (self._lines or count == _CHUNK):
+        if self._read_fd >= 0 and (self._lines or size >= _BYTES_AT_ONCE):
             self._rounds.again_in(PAUSE_SECONDS)
         return found
 

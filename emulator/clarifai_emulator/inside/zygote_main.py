@@ -265,6 +265,15 @@ class Forge:
 
     def become(self, job, fds, keeper):
         """In the child: cut every tie to the parent but its life to the keeper's, then do the job."""
+        try:
+            self.part_from(keeper, fds, job)
+            if job.get("network") == "own" and beside("own_loopback_main").enter(socket.socket(fileno=fds.pop())):
+                job["network"] = "watched"
+            do(job, fds)
+        finally:
+            os._exit(1)  # it never returns as the parent that it was forked from
+
+    def part_from(self, keeper, fds, job):
         os.setsid()
         kept = beside("keeper_main")
         kept.let_go_of_children()
@@ -276,9 +285,6 @@ class Forge:
         os.dup2(null, 0)
         os.dup2(fds[0], 1)
         os.dup2(fds[0], 2)
-        if job.get("network") == "own" and beside("own_loopback_main").enter(socket.socket(fileno=fds.pop())):
-            job["network"] = "watched"
-        do(job, fds)
 
 
 def wait_until_parted_from(parent):
