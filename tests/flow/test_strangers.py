@@ -293,6 +293,7 @@ def test_a_call_without_its_one_message_is_told_so_by_every_rpc(guarded: Emulato
         (gzip.compress(b"") * 2, "something follows its end"),
         (gzip.compress(b"") + b"more", "something follows its end"),
     ],
+    ids=["cut", "twice", "and more"],
 )
 def test_packed_messages_that_are_not_whole_are_refused(guarded: EmulatorThread, packed: bytes, what: str) -> None:
     with raw_client(guarded) as client:

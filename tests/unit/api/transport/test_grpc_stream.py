@@ -83,6 +83,7 @@ async def test_a_message_that_unpacks_to_more_than_there_is_room_for_is_refused(
         (b"", "it breaks off"),
         (gzip.compress(b"data")[:-8] + bytes(8), "Error -3 while decompressing data: incorrect data check"),
     ],
+    ids=["cut", "twice", "and more", "and much more", "nothing", "wrong sum"],
 )
 async def test_what_is_not_one_whole_packed_message_is_refused_with_the_reason(packed: bytes, what: str) -> None:
     client = Client()
