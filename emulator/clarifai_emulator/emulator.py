@@ -41,7 +41,6 @@ from clarifai_emulator.dispatch.dispatcher import Dispatcher, is_replica_token
 from clarifai_emulator.events import EventBus
 from clarifai_emulator.faults import Faults
 from clarifai_emulator.logbook import LogBook
-from clarifai_emulator.machine import peer_users
 from clarifai_emulator.machine.accelerators import Discovery
 from clarifai_emulator.machine.inventory import take_inventory
 from clarifai_emulator.machine.machine import Machine, measure_machine
@@ -234,14 +233,15 @@ class Emulator:
     @property
     def pat(self) -> str:
         """Return a token for its own user's clients: one that the user named if there are any, an unlimited one
-        before others; where any is taken, one that is good for everything."""
+        before others; where any is taken, the one of this run, which containers of theirs that come as another user
+        (`clarifai model serve --mode container`) may bring, too."""
         callers, user = self.accounts.callers, self.config.user_id
 
         def rank(token: str) -> tuple[bool, bool, bool]:
             caller = callers[token]
             return caller.user_id != user, caller.scopes is not None, caller.expires_at is not None
 
-        return min(callers, key=rank, default=ANY_TOKEN if peer_users.is_told() else self._run_token)
+        return min(callers, key=rank, default=self._run_token)
 
     def _api(self, steps: Sequence[Step]) -> PlatformApi:
         return PlatformApi(

@@ -44,7 +44,7 @@ def test_the_model_runs_in_a_container_that_pulls_its_work_and_goes_with_the_com
     (model / "Dockerfile").write_text(f"FROM {image}\n")
     for path in (tmp_path, model, *model.rglob("*")):
         path.chmod(0o755)  # the container's user is another
-    cli = Official(emulator.url, tmp_path)
+    cli = Official(emulator.url, tmp_path, pat=emulator.pat)
     address = {"DOCKER_HOST": engine.address} if engine.address else {}
     with cli.serving(model, "--mode", "container", **address):
         with served_by(emulator.url, seconds=90, model_id="boxed") as client:

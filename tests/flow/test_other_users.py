@@ -90,7 +90,8 @@ def test_another_user_of_the_machine_needs_a_token_that_the_emulator_knows(
         f"{StatusCode.CONN_KEY_NOT_FOUND} This connection comes from user {nobody!r}, and the emulator belongs to "
         "user 'root': of the users of this machine, only that one and root may bring any token. Ask that user for "
         "a token: --pats FILE (or --pat) names those that the emulator takes, and a key made with PostKeys is one, "
-        "too."
+        "too. A container of that user's own may bring the one of this run, which "
+        '`eval "$(clarifai-emulator env)"` sets (CLARIFAI_PAT).'
     )
 
 

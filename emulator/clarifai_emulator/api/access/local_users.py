@@ -37,7 +37,8 @@ RUNS_CODE = frozenset(
 )
 _WAYS_OUT = (
     "Ask that user for a token: --pats FILE (or --pat) names those that the emulator takes, and a key made with "
-    "PostKeys is one, too."
+    "PostKeys is one, too. A container of that user's own may bring the one of this run, which "
+    '`eval "$(clarifai-emulator env)"` sets (CLARIFAI_PAT).'
 )
 
 
