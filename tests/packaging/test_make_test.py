@@ -17,7 +17,7 @@ def test_its_last_lines_say_what_was_left_out_and_how_to_have_it() -> None:
     )
     *_, left_out, passed = done.stdout.splitlines()
     assert left_out.startswith(
-        "Left out: 1 slow tests, 3 tests in containers, the flow tests with the genuine runner"
+        "Left out: 2 slow tests, 3 tests in containers, the flow tests with the genuine runner"
     )
     assert "`make test-all` runs everything" in left_out
     assert " passed in " in passed
