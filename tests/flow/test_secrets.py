@@ -46,7 +46,11 @@ class Tells(ModelClass):
             raise ValueError("as it should")
         if prompt == "die":
             os._exit(3)
-        return os.environ["CLARIFAI_PAT"] + " " + os.environ["MODEL_SECRET"]
+        return " ".join(os.environ[name] for name in ("CLARIFAI_PAT", "NAMED_SECRET", "DECLARED_SECRET"))
+"""
+DECLARED = """
+secrets:
+  - {id: declared, type: env, env_var: DECLARED_SECRET}
 """
 
 ODD_NAMES = [
@@ -76,9 +80,10 @@ class Up:
             "XDG_CACHE_HOME": str(folder / "cache"),
             "TMPDIR": str(folder / "tmp"),
             "CLARIFAI_EMULATOR_PAT": "planted-environment-pat=ada",
-            "MODEL_SECRET": "planted-model-environment",
+            "NAMED_SECRET": "planted-named-secret",
         }
         words = ["up", "--port", "0", "--user-id", "ada", "--pats", str(folder / "pats.yaml"), "--json"]
+        words += ["--env", "NAMED_SECRET"]
         self.process = subprocess.Popen(
             [sys.executable, "-m", "clarifai_emulator", *words],
             stdout=subprocess.PIPE,
@@ -151,7 +156,7 @@ def tells(folder: Path) -> Path:
     (directory / "1").mkdir(parents=True)
     (directory / "1" / "model.py").write_text(TELLS)
     (directory / "config.yaml").write_text(
-        (MODELS / "hello" / "config.yaml").read_text().replace("id: hello", "id: tells")
+        (MODELS / "hello" / "config.yaml").read_text().replace("id: hello", "id: tells") + DECLARED
     )
     (directory / "requirements.txt").write_text((MODELS / "hello" / "requirements.txt").read_text())
     return directory
@@ -211,15 +216,16 @@ def unreadable(url: str) -> Iterator[Any]:
 
 @pytest.mark.slow
 def test_no_secret_comes_out_of_anything(up: Up, tmp_path: Path) -> None:
-    said: list[str] = [up.command("deploy", tells(tmp_path), "--model", "ada/demo/models/tells")]
     client = Client(up.url, pat="planted-file-pat")
+    client.call("PostSecrets", secrets=[{"id": "declared", "value": "planted-declared-secret"}])
+    said: list[str] = [up.command("deploy", tells(tmp_path), "--model", "ada/demo/models/tells")]
 
     def ask(prompt: str) -> Any:
         return client.call("PostModelOutputs", inference_request("tells", user="ada", prompt=prompt), timeout=60)
 
     answer = ask("tell").outputs[0].data.parts[0].data.string_value
-    credential, environment = answer.split()
-    assert (credential[:8], environment) == ("replica-", "planted-model-environment")
+    credential, *secrets = answer.split()
+    assert (credential[:8], secrets) == ("replica-", ["planted-named-secret", "planted-declared-secret"])
     said.append(str(ask("fail")))
     said.append(up.command_lines())
     said.append(up.files())
