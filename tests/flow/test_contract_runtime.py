@@ -10,9 +10,10 @@ import pytest
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
 from clarifai_emulator.control.thread import EmulatorThread
-from flow.driver import MODELS, Client, inference_request, running, sdk_model, write_model
+from flow.driver import MODELS, Client, inference_request, running, sdk_model, wait_for, write_model
 
 CODE = """\
+import time
 from typing import Iterator, List
 
 from clarifai.runners.models.model_class import ModelClass
@@ -50,6 +51,15 @@ class Checked(ModelClass):
     def nothing(self, text: str) -> Iterator[str]:
         yield "a"
         yield None
+
+    @ModelClass.method
+    def spell(self, text: str) -> Iterator[str]:
+        yield from text
+
+    @ModelClass.method
+    def ponder(self, text: str) -> Iterator[str]:
+        time.sleep(2)
+        yield text
 
     @ModelClass.method
     def stream(self, prompts: Iterator[str], n: int = 1) -> Iterator[str]:
@@ -190,12 +200,36 @@ def test_requests_of_clients_with_older_signatures_are_told(
     )
     assert call("perdict", prompt="x")["x-clarifai-emulator-finding"] == (
         "unknown-method: The model has no method 'perdict'; it has predict, words, options, point, letters, "
-        "nothing, stream. Did you mean 'predict'?"
+        "nothing, spell, ponder, stream. Did you mean 'predict'?"
     )
     assert call("nothing", text="x")["x-clarifai-emulator-finding"].startswith(
         "call-kind: nothing(): it is one input, a stream of outputs, and was called as one input, one output."
     )
     assert "x-clarifai-emulator-finding" not in call("predict", prompt="x")
+
+
+def test_a_stream_of_nothing_is_told_once_and_answered_as_the_platform_would(
+    emulator: EmulatorThread, client: Client, model: Path
+) -> None:
+    emulator.deploy(model)
+    assert len(list(client.generate(inference_request("checked", "spell", text="ab")))) == 2
+    assert findings(emulator) == []
+    for _ in range(2):
+        assert list(client.generate(inference_request("checked", "spell", text=""))) == []
+    assert findings(emulator) == [
+        ("empty-stream", "spell(): it yielded nothing, and the SDK's client fails for a stream of nothing.")
+    ]
+
+
+def test_a_stream_that_its_client_gives_up_before_the_first_answer_is_not_one_of_nothing(
+    emulator: EmulatorThread, client: Client, model: Path
+) -> None:
+    emulator.deploy(model)
+    waiting = client.generate(inference_request("checked", "ponder", text="x"))
+    wait_for(lambda: emulator.events("route.decided"))
+    waiting.cancel()
+    wait_for(lambda: emulator.events("request.finished"))
+    assert findings(emulator) == []
 
 
 def test_fields_that_are_not_declared_are_told(emulator: EmulatorThread, client: Client, model: Path) -> None:

@@ -131,6 +131,8 @@ class Inference:
                     if watched is not None:
                         watched.output(output)
                     yield self._fitted(call, work, output)
+                if watched is not None:
+                    watched.end()
         finally:
             work.cancel()
             for step in work.steps:

@@ -208,6 +208,24 @@ RESULTS = (
         "Return a value in every branch.",
     ),
     Rule(
+        "result-lost",
+        _WARNING,
+        Breaks.ALL,
+        "An empty result of a call without arguments",
+        "The runner answers a call without arguments in the form of older clients, in which an empty text, 0, "
+        "False and an empty array leave nothing on the wire: the SDK's client returns {} in their place, silently.",
+        'Return it in a dict, such as {"text": ""}, or have clients give an argument.',
+    ),
+    Rule(
+        "empty-stream",
+        _WARNING,
+        Breaks.ALL,
+        "A method that streams yielded nothing",
+        "The SDK's client raises `RuntimeError: generator raised StopIteration`; others get neither an answer "
+        "nor a status.",
+        "Yield something in every branch, if only an empty value.",
+    ),
+    Rule(
         "unchecked-request",
         Severity.UNCHECKED,
         Breaks.NOBODY,

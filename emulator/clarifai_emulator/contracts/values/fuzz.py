@@ -23,6 +23,7 @@ from clarifai_emulator.contracts.rules import found
 from clarifai_emulator.contracts.rules.finding import Finding
 from clarifai_emulator.contracts.signatures.shapes import MethodShape, Shape, Type, method_shape
 from clarifai_emulator.contracts.values.python_values import check_result, shown
+from clarifai_emulator.contracts.values.wire import lost_result, may_be_lost
 from clarifai_emulator.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -99,6 +100,8 @@ class _Method:
         self._clock = clock
         self._end = clock() + method_seconds
         self._calls = 0
+        # Told when nothing worse is found: whatever else is tried goes on.
+        self._is_result_lost = False
         # What went wrong so far, with the shortest arguments.
         self._worst: tuple[int, _Wrong] | None = None
 
@@ -125,6 +128,8 @@ class _Method:
 
     def _told(self, wrong: _Wrong | None, *, is_cut_short: bool = False) -> Fuzzed:
         name = self._shape.name
+        if wrong is None and self._is_result_lost:
+            wrong = _Wrong("result-lost", lost_result(self._shape).message)
         if wrong is None:
             return Fuzzed(name, self._calls, None, is_cut_short)
         finding = found(wrong.rule, f"{name}(): {wrong.message}", model=self._model, method=name)
@@ -153,6 +158,9 @@ class _Method:
         if error is not None:
             raise _Wrong("crashing-method", f"fails for {said}: {_cause(error)}")
         for result in results:
+            if not arguments and isinstance(result, dict) and not result and may_be_lost(self._shape):
+                self._is_result_lost = True
+                continue
             for problem in check_result(self._signature, result):
                 message = problem.message.removeprefix(f"{self._shape.name}(): ")
                 raise _Wrong(problem.rule, f"for {said} {message}")

@@ -50,7 +50,7 @@ class Watch:
         self.events = events
         self._find_version = find_version
         self._versions: dict[tuple[ModelKey, str], _Version] = {}
-        self._told: set[tuple[str, str]] = set()
+        self._told: set[tuple[str, str, str]] = set()
 
     def request(
         self, request: Any, model: ModelKey, version_id: str, kind: int, request_id: str, trailers: dict[str, str]
@@ -69,7 +69,7 @@ class Watch:
         if name == _SIGNATURES:
             return None
         if not version.methods:
-            if self.is_new(version_id, ""):
+            if self.is_new(version_id, "", "unchecked-request"):
                 call = WatchedCall(self, None, name, "/".join(model), version_id, request_id, trailers)
                 call.tell((found("unchecked-request", "the model version has no method signatures."),))
             return None
@@ -92,10 +92,10 @@ class Watch:
             known = self._versions[model, version_id] = _Version(message, methods)
         return known
 
-    def is_new(self, version_id: str, method: str) -> bool:
-        """Tell whether this is the first time that something cannot be checked for this method."""
+    def is_new(self, version_id: str, method: str, rule: str) -> bool:
+        """Tell whether this is the first finding of a rule that is told once for each method."""
         before = len(self._told)
-        self._told.add((version_id, method))
+        self._told.add((version_id, method, rule))
         return len(self._told) > before
 
 
@@ -104,6 +104,7 @@ class WatchedCall:
 
     __slots__ = (
         "_inlined",
+        "_is_answered",
         "_is_old",
         "_model",
         "_name",
@@ -133,6 +134,7 @@ class WatchedCall:
         self._trailers = trailers
         self._is_old = False
         self._inlined = False
+        self._is_answered = False
 
     def begin(self, request: Any, kind: int) -> None:
         """Check the first message."""
@@ -145,10 +147,7 @@ class WatchedCall:
         for each in request.inputs:
             if self.method.is_inlined(each.data):
                 self._is_old = True
-                if self._watch.is_new(self._version_id, self._name):
-                    self.tell(
-                        (found("unchecked-request", "the input is in the form of older clients, without parts."),)
-                    )
+                self._tell_once("unchecked-request", "the input is in the form of older clients, without parts.")
                 continue
             problems = self.method.input_problems(each.data)
             if problems:
@@ -169,13 +168,27 @@ class WatchedCall:
 
     def output(self, response: Any) -> None:
         """Check one answer of the model. Raises ``CallerError`` if strict."""
+        self._is_answered = True
         if self._is_old or response.status.code not in _SUCCESS:
             return
         assert self.method is not None
         for each in response.outputs:
             problems = self.method.output_problems(each.data, inlined=self._inlined)
-            if problems:
+            if problems and problems[0].rule == "result-lost":
+                self._tell_once("result-lost", problems[0].message)
+            elif problems:
                 self.tell(problems, StatusCode.RUNNER_PROCESSING_FAILED)
+
+    def end(self) -> None:
+        """Look at a stream of answers that has come to its end."""
+        if not self._is_answered:
+            self._tell_once(
+                "empty-stream", "it yielded nothing, and the SDK's client fails for a stream of nothing."
+            )
+
+    def _tell_once(self, rule: str, message: str) -> None:
+        if self._watch.is_new(self._version_id, self._name, rule):
+            self.tell((found(rule, message),))
 
     def tell(self, problems: Sequence[Finding], code: int = StatusCode.MODEL_INVALID_ARGUMENT) -> None:
         """Record the findings; if strict, raise the first error."""

@@ -40,6 +40,15 @@ _FIELDS: dict[int, str] = {
     Type.TUPLE: "parts",
     Type.NAMED_FIELDS: "parts",
 }
+# Values of which the form of older clients keeps nothing, as they are written. Out of nothing the SDK's client
+# reads 0.0 and an empty list where they are declared, and {} in place of these.
+_LOST: dict[int, str] = {
+    Type.STR: "''",
+    Type.BYTES: "b''",
+    Type.INT: "0",
+    Type.BOOL: "False",
+    Type.NDARRAY: "an empty array",
+}
 _REPEATED = (Type.CONCEPT, Type.REGION, Type.FRAME)
 
 
@@ -86,9 +95,30 @@ class WireMethod:
             if part.id == "return":
                 return tuple(map(_of_result, self._result(part.data, "")))
         if inlined:
+            if self._is_lost(data):
+                return (lost_result(self.shape),)
             return tuple(map(_of_result, self._result(_without_copied_text(data), "")))
         assert self.shape.result is not None
         return (found("result-missing", f"the result is missing, and {self.shape.result.item} is declared."),)
+
+    def _is_lost(self, data: Any) -> bool:
+        """Tell whether nothing arrives of an inlined output."""
+        fields = [field.name for field, _ in data.ListFields()]
+        is_nothing = not fields or (fields == ["ndarray"] and not data.ndarray.buffer)
+        return is_nothing and may_be_lost(self.shape)
+
+
+def may_be_lost(shape: MethodShape) -> bool:
+    """Tell whether a method has results of which nothing arrives when it is called without arguments."""
+    return shape.result is not None and shape.result.type in _LOST
+
+
+def lost_result(shape: MethodShape) -> Finding:
+    """Return the finding about such a result."""
+    assert shape.result is not None
+    value = _LOST[shape.result.type]
+    said = f"the result of a call without arguments is {value}: the SDK's client gets {{}} in its place."
+    return found("result-lost", said)
 
 
 def _without_copied_text(data: Any) -> Any:

@@ -10,7 +10,9 @@ def _of(*subjects: str) -> frozenset[str]:
 
 
 # Requests and results while a model runs, and what only a fuzzer finds.
-RUNNING = frozenset({"call-kind", "unchecked-request", "result-type", "result-missing"})
+RUNNING = frozenset(
+    {"call-kind", "unchecked-request", "result-type", "result-missing", "result-lost", "empty-stream"}
+)
 FUZZED = frozenset({"crashing-method", "hanging-method"})
 # Their examples are something else than a client or a model: a command, or the environment matters.
 COMMANDS = frozenset({"model-not-given", "sdk-not-installed", "sdk-not-read", "ignore-comment"})

@@ -141,6 +141,26 @@ def test_a_method_that_gives_nothing_fails_or_its_output_has_no_result(
     assert judge.output_problems(answered) == ()
 
 
+def test_an_empty_result_of_a_call_without_arguments_is_found_and_in_a_dict_it_arrives(
+    emulator: EmulatorThread, running_models: ModelOf
+) -> None:
+    for side, result, expected in (("wrong", {}, ["result-lost"]), ("right", {"error": ""}, [])):
+        before = len(emulator.events("contract.finding"))
+        assert running_models(side).last_error() == result
+        assert found(emulator)[before:] == expected
+
+
+def test_a_stream_of_nothing_fails_in_the_client_and_is_found(
+    emulator: EmulatorThread, running_models: ModelOf
+) -> None:
+    before = len(emulator.events("contract.finding"))
+    with pytest.raises(RuntimeError, match="StopIteration"):
+        list(running_models("wrong").spell(text=""))
+    assert found(emulator)[before:] == ["empty-stream"]
+    assert list(running_models("right").spell(text="")) == [""]
+    assert found(emulator)[before:] == ["empty-stream"]
+
+
 @pytest.mark.parametrize(("rule", "name"), [("crashing-method", "share"), ("hanging-method", "wait")])
 def test_a_method_breaks_the_rule_for_generated_values(running_models: ModelOf, rule: str, name: str) -> None:
     assert f"def {name}(" in examples()[rule].wrong

@@ -12,8 +12,11 @@ from clarifai_emulator.contracts.values.fuzz import Fuzzed, fuzz
 def divide(n: int) -> float: ...
 
 
-def fuzzed(call: Any, **options: Any) -> Fuzzed:
-    [result] = fuzz([build_function_signature(divide)], call, **options)
+def last_error(limit: int = 0) -> str: ...
+
+
+def fuzzed(call: Any, method: Any = divide, **options: Any) -> Fuzzed:
+    [result] = fuzz([build_function_signature(method)], call, **options)
     return result
 
 
@@ -56,6 +59,27 @@ def test_a_method_is_called_once_at_least_however_little_time_it_has():
 
     assert result.calls == 1
     assert result.finding is not None
+
+
+def test_an_empty_dict_in_place_of_an_empty_text_is_no_result_of_another_type():
+    """Calls without arguments of a method that returns '': so the SDK's client gives it back."""
+
+    def answer(method: str, arguments: dict[str, Any]) -> Any:
+        return "" if arguments else {}
+
+    result = fuzzed(answer, last_error)
+    assert result.finding is not None
+    assert (result.finding.rule, result.finding.severity) == ("result-lost", "warning")
+    assert result.finding.message == (
+        "last_error(): the result of a call without arguments is '': the SDK's client gets {} in its place."
+    )
+
+    def fail(method: str, arguments: dict[str, Any]) -> Any:
+        return 1 / 0 if arguments else {}
+
+    worse = fuzzed(fail, last_error).finding
+    assert worse is not None
+    assert worse.rule == "crashing-method"
 
 
 def test_a_call_that_hangs_is_told_and_none_follows_it():

@@ -114,6 +114,47 @@ def test_requests_that_hold_anything_are_told_briefly() -> None:
     assert len(case.trailers["x-clarifai-emulator-finding"]) <= 1000
 
 
+def streaming(case: Case, *answers: Any) -> None:
+    """End a stream of these answers."""
+    call = case.call(prompt="x")
+    for each in answers:
+        call.output(each)
+    call.end()
+
+
+def test_a_stream_of_nothing_is_a_warning_said_once_for_each_method() -> None:
+    case = Case(version("predict"), "strict")  # a warning refuses nothing
+    streaming(case, answer("string_value", ""))
+    assert case.rules == []
+    for _ in range(2):
+        streaming(case)
+    assert case.rules == ["empty-stream"]
+    assert case.trailers["x-clarifai-emulator-finding"] == (
+        "empty-stream: predict(): it yielded nothing, and the SDK's client fails for a stream of nothing."
+    )
+
+
+def test_a_stream_whose_only_answer_is_a_failure_is_not_one_of_nothing() -> None:
+    case = Case(version("predict"))
+    failed = service_pb2.MultiOutputResponse()
+    failed.status.code = StatusCode.FAILURE
+    streaming(case, failed)
+    assert case.rules == []
+
+
+def test_an_empty_result_of_a_call_without_arguments_is_said_once_for_each_method() -> None:
+    message = version("predict", "other")
+    for signature in message.method_signatures:
+        del signature.input_fields[:]
+    case = Case(message, "strict")
+    empty = service_pb2.MultiOutputResponse()
+    empty.status.code = StatusCode.SUCCESS
+    empty.outputs.add()
+    for method in ("predict", "predict", "other"):
+        case.call(method).output(empty)
+    assert case.rules == ["result-lost", "result-lost"]
+
+
 def test_an_answer_that_failed_is_not_held_against_the_result_type() -> None:
     case = Case(version("predict"))
     made = service_pb2.MultiOutputResponse()

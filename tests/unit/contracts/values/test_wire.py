@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 from clarifai.runners.utils.data_types import Concept, NamedFields, Text
-from clarifai.runners.utils.data_utils import Param
-from clarifai.runners.utils.method_signatures import build_function_signature, serialize
+from clarifai.runners.utils.data_utils import DataConverter, Param
+from clarifai.runners.utils.method_signatures import build_function_signature, deserialize, serialize
 from clarifai_grpc.grpc.api.resources_pb2 import Data
 
 from clarifai_emulator.contracts.signatures.shapes import method_shape
@@ -86,9 +86,41 @@ def test_an_inlined_result_is_read_from_the_fields_themselves() -> None:
     data = Data()
     data.string_value = data.text.raw = "x"
     assert wire.output_problems(data, inlined=True) == ()
-    assert wire.output_problems(Data(), inlined=True) == ()  # the empty text
     (wrong,) = wire.output_problems(Data(int_value=3), inlined=True)
     assert wrong.message == "the result came as int_value, and str (string_value) is declared."
+
+
+EMPTY = [
+    (str, ""),
+    (bytes, b""),
+    (int, 0),
+    (float, 0.0),
+    (bool, False),
+    (np.ndarray, np.zeros(0)),
+    (dict, {}),
+    (list, []),
+    (list[str], []),
+    (list[Concept], []),
+    (Text, Text("")),
+    (NamedFields(text=str), {"text": ""}),
+]
+
+
+@pytest.mark.parametrize(("annotation", "value"), RIGHT + EMPTY)
+def test_an_inlined_result_in_whose_place_the_sdk_reads_an_empty_dict_is_told(annotation: Any, value: Any) -> None:
+    signature, wire = method(annotation)
+    made = serialize({"return": value}, signature.output_fields, is_output=True)
+    data = DataConverter.convert_output_data_to_old_format(made)
+    read = deserialize(data, signature.output_fields, is_output=True)
+    is_lost = annotation is not dict and isinstance(read, dict) and not read
+    assert [each.rule for each in wire.output_problems(data, inlined=True)] == ["result-lost"] * is_lost
+
+
+def test_a_lost_result_is_told_as_it_was_and_as_it_arrives() -> None:
+    _, wire = method(str)
+    (lost,) = wire.output_problems(Data(), inlined=True)
+    assert lost.message == "the result of a call without arguments is '': the SDK's client gets {} in its place."
+    assert lost.hint == 'Return it in a dict, such as {"text": ""}, or have clients give an argument.'
 
 
 def test_limits_tuples_and_letters() -> None:
