@@ -423,8 +423,7 @@ class Connection(asyncio.Protocol):
             session.send_data(stream_id, *pieces, end=end)  # as a whole, as most are
             self._flush_soon()
             return
-        call = self._calls.get(stream_id)
-        hold = call.stream.hold_unsent if call is not None else _hold_nothing
+        hold = self._holder(stream_id)
         try:
             for piece in pieces:
                 left -= len(piece)
@@ -434,6 +433,12 @@ class Connection(asyncio.Protocol):
         finally:
             hold(0)
             self._wake_next()
+
+    def _holder(self, stream_id: int) -> Callable[[int], None]:
+        """Return what counts the bytes of an answer that wait. Whoever sends them does not see the call, whose task
+        it is: a task that is cancelled would hold itself, until the garbage collector came."""
+        call = self._calls.get(stream_id)
+        return call.stream.hold_unsent if call is not None else _hold_nothing
 
     async def _send_piece(
         self, stream_id: int, rest: memoryview, hold: Callable[[int], None], left: int, *, end: bool

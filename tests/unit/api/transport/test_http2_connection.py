@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import struct
+import weakref
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -212,4 +214,21 @@ async def test_a_stream_that_was_cancelled_while_it_waited_leaves_nothing_behind
         client.say(frame(3, 0, 2 * number + 1, bytes(4)))
     await turns(5)
     assert not waiting
+    await client.leave()
+
+
+async def test_a_call_that_is_cancelled_while_its_answer_waits_is_freed_without_the_garbage_collector() -> None:
+    client = Client(answer_much)
+    client.say(frame(SETTINGS, 0, 0, struct.pack(">HI", 4, 0)))
+    await client.ask(20)
+    tasks = [weakref.ref(call.task) for call in client.connection._calls.values()]
+    assert len(tasks) == 20
+    gc.disable()
+    try:
+        for number in range(20):
+            client.say(frame(3, 0, 2 * number + 1, bytes(4)))
+        await turns(5)
+        assert [task() for task in tasks] == [None] * 20
+    finally:
+        gc.enable()
     await client.leave()
