@@ -5,6 +5,7 @@ An emulator makes it when the first of them is asked for: until then it costs th
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from clarifai_emulator.backends.made import Backends
@@ -31,7 +32,7 @@ from clarifai_emulator.resources.resource import Resources
 class DeployingParts:
     """Gather what it is made of and shares with the rest of an emulator. ``hosted``: the models that shared compute
     runs as if Clarifai had uploaded them. ``uploaded``: the files of uploads. ``written``: what models write into
-    their directories."""
+    their directories. ``commit``: makes lasting what has changed, or raises ``CallerError``."""
 
     config: EmulatorConfig
     resources: Resources
@@ -45,6 +46,7 @@ class DeployingParts:
     written: WrittenFiles
     uploaded: UploadedFiles
     hosted: set[ModelKey]
+    commit: Callable[[], None]
 
 
 class Deploying:
@@ -89,6 +91,7 @@ class Deploying:
             needs=self.deployer.needs,
             events=parts.events,
             is_run=supervisor.runs_version,
+            commit=parts.commit,
         )
         self.provisioner = Provisioner(
             user_id=parts.config.user_id,

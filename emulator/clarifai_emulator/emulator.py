@@ -49,6 +49,7 @@ from clarifai_emulator.models.artifact_files import ArtifactFiles
 from clarifai_emulator.models.sent import SentDirectories
 from clarifai_emulator.models.uploaded import UploadedFiles
 from clarifai_emulator.models.version_source import ModelSource
+from clarifai_emulator.models.versions import build_failed
 from clarifai_emulator.models.written import WrittenFiles, are_the_models_own
 from clarifai_emulator.nodepools.capacity import Capacity
 from clarifai_emulator.nodepools.launch_spec import Addresses
@@ -199,6 +200,7 @@ class Emulator:
                     written=self._written,
                     uploaded=self._uploaded,
                     hosted=self._hosted,
+                    commit=self.commit,
                 )
             )
         return self._deploying
@@ -349,7 +351,7 @@ class Emulator:
         self.failures.watch(asyncio.get_running_loop())
         try:
             restored = self._restore()
-            await asyncio.to_thread(self._uploaded.sweep, list(self.store.keys(Kind.MODEL_VERSION)))
+            await asyncio.to_thread(self._uploaded.sweep, self._built_or_to_be_built())
             self._artifacts.sweep(self.store.keys(Kind.ARTIFACT_VERSION))
             self.sent.sweep(
                 source.path for source in self.store.list(Kind.SOURCE) if isinstance(source, ModelSource)
@@ -365,6 +367,11 @@ class Emulator:
         except BaseException:
             await self.stop()
             raise
+
+    def _built_or_to_be_built(self) -> list[Key]:
+        """Return the keys of the versions whose files are needed: not those that could not be built."""
+        versions = ((key, self.store.get(Kind.MODEL_VERSION, key)) for key in self.store.keys(Kind.MODEL_VERSION))
+        return [key for key, version in versions if version is not None and not build_failed(version)]
 
     async def warm_up(self) -> None:
         """Import the SDK for models of this Python environment now, so that the first deployment need not wait for

@@ -26,7 +26,7 @@ _SENT_SECONDS = 30.0
 # Medians of so much of those without the attack: nobody notices, and the stated bound.
 UNNOTICED, SLOWER = 1.5, 3.0
 # The slowest call, as so many usual ones.
-_UNNOTICED_STALL, STALL = 200.0, 1_000.0
+_UNNOTICED_STALL, _STALL = 200.0, 1_000.0
 
 
 class Attacking:
@@ -120,17 +120,17 @@ def _sent(attacker: Attacking) -> Callable[[], bool]:
 
 
 def measures(
-    ours: Beside, theirs: Beside | None, *, memory: float, kept: float | None, slower: float, stall: float
+    ours: Beside, theirs: Beside | None, *, memory: float, kept: float | None, slower: float
 ) -> list[Measure]:
     """Return the measures of an attack. ``memory``: the MiB that it may take while it lasts, ``kept``: after it;
-    ``slower`` and ``stall``: the bounds of the median and of the slowest call."""
+    ``slower``: the bound of the median."""
 
     def peer(name: str) -> Any:
         return None if theirs is None else getattr(theirs, name)
 
     return [
         Measure("median", ours.slower, "×", slower, UNNOTICED, peer("slower")),
-        Measure("slowest", ours.stall, "×", stall, _UNNOTICED_STALL, peer("stall")),
+        Measure("slowest", ours.stall, "×", _STALL, _UNNOTICED_STALL, peer("stall")),
         Measure("errors", len(ours.during.errors), peer=None if theirs is None else len(theirs.during.errors)),
         Measure("memory", max(ours.grown, 0.0), "MiB", memory, 32.0, peer("grown")),
         Measure("kept", max(ours.kept, 0.0), "MiB", memory if kept is None else kept, 32.0, peer("kept")),

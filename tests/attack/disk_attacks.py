@@ -13,7 +13,7 @@ import subprocess
 import tarfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -143,6 +143,8 @@ def archive_bomb(scene: Scene) -> list[Measure]:
                 lambda version: built.append("the bomb") if _is_good(version) else None,
             )
         uploader.close()
+        with contextlib.suppress(AssertionError):  # a second or two after it was refused
+            wait_for(lambda: _size(victim.folder) < 1, seconds=30)
         left = _size(victim.folder)
     grown = max(memory.largest - before, 0.0)
     return [
@@ -162,7 +164,7 @@ def _size(folder: Path) -> float:
 
 
 @contextmanager
-def _small_disk(folder: Path, mebibytes: int) -> Iterator[Path]:
+def _small_disk(folder: Path, mebibytes: int) -> Generator[Path]:
     """Mount a disk of its own, in memory."""
     disk = folder / "disk"
     disk.mkdir()
@@ -221,7 +223,7 @@ def full_disk(scene: Scene) -> list[Measure] | NotTried:
 
 
 @contextmanager
-def _ending(victim: EmulatorVictim) -> Iterator[None]:
+def _ending(victim: EmulatorVictim) -> Generator[None]:
     try:
         yield
     finally:

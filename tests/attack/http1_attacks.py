@@ -19,8 +19,6 @@ from attack.victims import EmulatorVictim
 
 # What may be held for one connection (`--max-connection-buffer-bytes`), with what Python needs besides.
 _HELD = 576.0
-# Large JSON of a user is read by a thread of its own, beside which others get the interpreter every 5 ms.
-_BESIDE_A_THREAD = 25.0
 _STATUS = re.compile(rb"^HTTP/1\.1 (\d{3}) ", re.M)
 _OUTPUTS = "/v2/users/me/apps/main/models/m/outputs"
 _KEY = "authorization: Key any-token\r\n"
@@ -203,7 +201,7 @@ def _is_over(connection: socket.socket, more: bytes) -> bool:
 @attack("http1.name-twice", short=True)
 def name_twice(scene: Scene) -> list[Measure]:
     """JSON of 40,000 names, one of which stands twice, again and again."""
-    return scene.beside("a name that stands twice", memory=FEW, peer=False, slower=_BESIDE_A_THREAD)
+    return scene.beside("a name that stands twice", memory=FEW, peer=False)
 
 
 @attack("http1.many-items", short=True)
@@ -215,7 +213,7 @@ def many_items(scene: Scene) -> list[Measure]:
 @attack("http1.many-items-of-a-user")
 def many_items_of_a_user(scene: Scene) -> list[Measure]:
     """JSON of two million items with a token that is accepted: others are answered meanwhile."""
-    return scene.beside("two million items", memory=_HELD, kept=_HELD, peer=False, slower=_BESIDE_A_THREAD)
+    return scene.beside("two million items", memory=_HELD, kept=_HELD, peer=False)
 
 
 @attack("http1.deep-json")

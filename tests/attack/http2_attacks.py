@@ -57,7 +57,7 @@ _flood("SETTINGS", "SETTINGS frames without end")
 _flood("PRIORITY", "PRIORITY frames without end")
 _flood("WINDOW_UPDATE", "WINDOW_UPDATE frames without end")
 _flood("empty DATA", "Frames of data without data")
-_flood("open streams", "Requests that are begun and never ended", memory=160.0, kept=160.0, stall=5_000.0)
+_flood("open streams", "Requests that are begun and never ended", memory=160.0, kept=160.0)
 _flood("rapid reset", "Requests that are begun and reset", short=True)
 _flood("rapid reset of whole requests", "Whole requests, each reset at once")
 _flood("connections", "Connections that say hello and end in nonsense")
@@ -108,7 +108,7 @@ def empty_messages(scene: Scene) -> list[Measure]:
 @attack("http2.large-headers")
 def large_headers(scene: Scene) -> list[Measure]:
     """Requests, 1,632 of them, with 60 KB of fields each, never ended, without a credential."""
-    return scene.beside("large headers", memory=_HELD, kept=_HELD, until_sent=True, stall=2_500.0)
+    return scene.beside("large headers", memory=_HELD, kept=_HELD, until_sent=True)
 
 
 @attack("http2.zero-window", short=True)

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-from attack.beside import SLOWER, STALL, Beside, measures, watch
+from attack.beside import SLOWER, Beside, measures, watch
 from attack.measured import Measure
 from attack.victims import EmulatorVictim, GrpcioVictim, attacked
 
@@ -94,17 +94,15 @@ class Scene:
         peer: bool = True,
         fresh: bool = False,
         slower: float = SLOWER,
-        stall: float = STALL,
         seconds: float = 2.0,
     ) -> list[Measure]:
         """Return what a good client notices while a sender attacks, here and (``peer``) at grpcio. ``fresh``: both
-        are started anew; ``slower`` and ``stall``: the bounds of the median and of
-        the slowest call."""
+        are started anew; ``slower``: the bound of the median."""
         if fresh or memory > FEW:
             self.renew()
         ours = self._watched(self.emulator, sender, seconds, until_sent)
         theirs = self._watched(self.grpcio, sender, seconds, until_sent) if peer and not self.short else None
-        return measures(ours, theirs, memory=memory, kept=kept, slower=slower, stall=stall)
+        return measures(ours, theirs, memory=memory, kept=kept, slower=slower)
 
     def _watched(self, victim: Any, sender: str, seconds: float, until_sent: bool) -> Beside:
         rounds, seconds = (1, 1.0) if self.short else (2, seconds)

@@ -6,7 +6,7 @@ import random
 import shutil
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ import grpc
 import pytest
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
+from clarifai_emulator.models.uploaded import name_of
 from flow.driver import MODELS, Client, free_port, inference_request, text_of, wait_for
 from flow.processes import EmulatorProcess, command, emulator_process
 from flow.uploading import Request, Uploader, archive_of, config, whole
@@ -55,7 +56,7 @@ class Platform:
         self._port = free_port()
 
     @contextmanager
-    def run(self) -> Iterator[tuple[EmulatorProcess, Uploader]]:
+    def run(self) -> Generator[tuple[EmulatorProcess, Uploader]]:
         with emulator_process(self.folder, port=self._port, options=self.options) as emulator:
             wait_for(lambda: _answers(emulator), seconds=30)
             uploader = Uploader(emulator.url)
@@ -184,6 +185,21 @@ def test_a_version_that_failed_is_still_one_that_failed_for_the_same_reason(plat
         emulator.end(signal.SIGKILL)
     with platform.run() as (_, uploader):
         assert uploader.version(version_id).status == status
+        assert platform.files() == []
+
+
+def test_the_files_of_a_version_that_failed_go_with_the_next_start_if_they_had_not_gone(platform: Platform) -> None:
+    with platform.run() as (emulator, uploader):
+        version_id = uploader.send(whole(archive_of(**{"config.yaml": b"model: [\n"})))[-1].model_version_id
+        status = uploader.built(version_id).status
+        wait_for(lambda: platform.files() == [])
+        emulator.end(signal.SIGKILL)
+    left = platform.state / "uploaded-versions" / name_of(("me", "demo", "hello", version_id))
+    left.mkdir()
+    (left / "archive").write_bytes(archive_of())
+    with platform.run() as (_, uploader):
+        assert platform.files() == []
+        assert uploader.version(version_id).status == status
 
 
 def test_without_its_archive_a_build_that_was_broken_off_has_failed(platform: Platform) -> None:
@@ -227,6 +243,7 @@ def test_a_build_that_ends_the_emulator_is_given_up_after_three_starts(platform:
             "not built again. Perhaps the machine had too little memory for it, or its model.py ends other "
             "processes. Mend that, and upload it again."
         )
+        wait_for(lambda: len(platform.files()) == 2)  # the archive and the model directory of the innocent one
         log = uploader.build_log(deadly)
         assert [line for line in log if AGAIN in line] == [f"{AGAIN} (start 2 of 3)", f"{AGAIN} (start 3 of 3)"]
         assert log[-1] == status.description

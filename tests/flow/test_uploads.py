@@ -111,7 +111,7 @@ class TestAnUpload:
 
     def test_a_deployment_of_a_version_that_is_being_built_waits_for_it(self, uploader: Uploader) -> None:
         slow = b"import time\ntime.sleep(1)\n" + (MODELS / "hello" / "1" / "model.py").read_bytes()
-        version_id = uploader.send(whole(archive_of(**{"1__model.py": slow})))[-1].model_version_id  # pyright: ignore[reportArgumentType]
+        version_id = uploader.send(whole(archive_of(**{"1__model.py": slow})))[-1].model_version_id
         uploader.deploy(version_id)
         answer = uploader.client.call("PostModelOutputs", inference_request("hello", prompt="you"))
         assert text_of(answer) == "Hello, you!"
@@ -121,7 +121,7 @@ class TestAnUpload:
         worker = {"model": {"id": "hello", "app_id": "demo"}}
         given = {"id": "up", "worker": worker, "nodepools": [NODEPOOL], "deploy_latest_version": True}
         uploader.client.call("PostDeployments", user_app_id={"user_id": "me"}, deployments=[given])
-        broken = uploader.send(whole(archive_of(**{"1__model.py": b"import nothing_here\n"})))[-1].model_version_id  # pyright: ignore[reportArgumentType]
+        broken = uploader.send(whole(archive_of(**{"1__model.py": b"import nothing_here\n"})))[-1].model_version_id
         for _ in range(2):
             answer = uploader.client.call("PostModelOutputs", inference_request("hello", prompt="you"))
             assert text_of(answer) == "Hello, you!"
@@ -164,7 +164,7 @@ class TestABuildThatFails:
     def test_says_why_in_the_status_and_in_the_log(
         self, uploader: Uploader, files: dict[str, bytes], says: str
     ) -> None:
-        version_id = uploader.send(whole(archive_of(**files)))[-1].model_version_id  # pyright: ignore[reportArgumentType]
+        version_id = uploader.send(whole(archive_of(**files)))[-1].model_version_id
         version = uploader.built(version_id)
         assert version.status.code == StatusCode.MODEL_BUILDING_FAILED
         assert says in "\n".join([version.status.description, *uploader.build_log(version_id)])
@@ -172,6 +172,21 @@ class TestABuildThatFails:
         refused = uploader.deploy(version_id).status
         assert refused.code == StatusCode.MODEL_INVALID_REQUEST
         assert f"version '{version_id}' of model 'hello' was not built: " in refused.details
+
+    @pytest.mark.parametrize("data", [archive_of(**{"1__model.py": b"import nothing_here\n"}), b"no archive"])
+    def test_leaves_nothing_on_the_disk_and_stays_readable_until_it_is_deleted(
+        self, uploader: Uploader, data: bytes
+    ) -> None:
+        version = uploader.built(uploader.send(whole(data))[-1].model_version_id)
+        wait_for(lambda: uploaded_files() == [])
+        assert uploader.version(version.id).status == version.status
+        assert uploader.build_log(version.id) != []
+        deleted = uploader.client.call(
+            "DeleteModelVersion", **uploader.app, model_id="hello", version_id=version.id
+        )
+        assert deleted.status.code == StatusCode.SUCCESS
+        again = uploader.built(uploader.send(whole(archive_of(), id=version.id))[-1].model_version_id)
+        assert (again.id, again.status.code) == (version.id, StatusCode.MODEL_TRAINED)
 
     def test_an_archive_that_escapes(self, uploader: Uploader, tmp_path: Path) -> None:
         buffer = io.BytesIO()
@@ -184,7 +199,7 @@ class TestABuildThatFails:
         assert not list(tmp_path.rglob("escaped"))
 
     def test_without_the_network_the_clients_pin_is_undone(self, uploader: Uploader) -> None:
-        data = archive_of(**{"requirements.txt": b"clarifai==None\n"})  # pyright: ignore[reportArgumentType]
+        data = archive_of(**{"requirements.txt": b"clarifai==None\n"})
         version = uploader.built(uploader.send(whole(data))[-1].model_version_id)
         assert version.status.code == StatusCode.MODEL_TRAINED, version.status
         assert (
@@ -392,7 +407,7 @@ class TestGivenUpHalfWay:
 
     def test_a_version_that_is_deleted_while_it_is_built(self, uploader: Uploader) -> None:
         slow = b"import time\ntime.sleep(3)\n" + (MODELS / "hello" / "1" / "model.py").read_bytes()
-        version_id = uploader.send(whole(archive_of(**{"1__model.py": slow})))[-1].model_version_id  # pyright: ignore[reportArgumentType]
+        version_id = uploader.send(whole(archive_of(**{"1__model.py": slow})))[-1].model_version_id
         wait_for(lambda: "reading the method signatures of model.py" in uploader.build_log(version_id))
         uploader.client.call("DeleteModelVersion", **uploader.app, model_id="hello", version_id=version_id)
         wait_for(lambda: uploaded_files() == [])

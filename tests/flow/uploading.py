@@ -17,7 +17,7 @@ from flow.driver import MODELS, Client, wait_for
 NODEPOOL = {"id": "cpu", "compute_cluster": {"id": "local", "user_id": "me"}}
 
 
-def archive_of(model: str = "hello", **more: bytes) -> bytes:
+def archive_of(model: str = "hello", /, **more: bytes) -> bytes:
     """Pack a sample model as the official CLI does, with ``more`` files (``__`` stands for a slash)."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w:gz", dereference=True) as tar:

@@ -1,7 +1,7 @@
 """Builds uploaded model versions: from the archive to something replicas can run.
 
     archive ─► unpacked ─► read as a model directory ─► Python environment ─► signatures ─► MODEL_TRAINED
-       ▲                               any step fails ─► MODEL_BUILDING_FAILED, with the reason
+       ▲                               any step fails ─► MODEL_BUILDING_FAILED, with the reason, and no files
        └─ a build that the emulator's end broke off begins again with the next (``resume``), unless it seems to be
           what ends it
 
@@ -16,7 +16,7 @@ import contextlib
 import logging
 import shutil
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
 from typing import Any
 
@@ -26,7 +26,7 @@ from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 from clarifai_emulator.background_work import begin, beside, nobody_waits
 from clarifai_emulator.deploy.code_preparation import CodePreparation
 from clarifai_emulator.deploy.compute_needs import ComputeNeeds
-from clarifai_emulator.errors import ModelError
+from clarifai_emulator.errors import CallerError, ModelError
 from clarifai_emulator.events import EventBus
 from clarifai_emulator.messages.address import ModelKey
 from clarifai_emulator.models.archive import ArchiveLimits, unpack
@@ -35,7 +35,7 @@ from clarifai_emulator.models.progress import Progress
 from clarifai_emulator.models.requirements import unpin_unknown_sdk
 from clarifai_emulator.models.uploaded import UploadedFiles
 from clarifai_emulator.models.version_source import ModelSource
-from clarifai_emulator.models.versions import BUILDING, TRAINED, is_building
+from clarifai_emulator.models.versions import BUILDING, TRAINED, build_failed, is_building
 from clarifai_emulator.resources.resource import Resources
 from clarifai_emulator.state.records import cannot_run, why_it_cannot_run
 from clarifai_emulator.store import Key, Kind
@@ -57,10 +57,12 @@ class UploadBuilds:
         needs: ComputeNeeds,
         events: EventBus,
         is_run: Callable[[Key], bool],
+        commit: Callable[[], None],
         limits: ArchiveLimits | None = None,
     ) -> None:
         self.files = files
         self._is_run = is_run
+        self._commit = commit
         self._resources = resources
         self._store = resources.store
         self._code = code
@@ -79,10 +81,6 @@ class UploadBuilds:
         task = begin(self._run(version), name, partial(self._build_failed, version))
         self._tasks[version] = task
         task.add_done_callback(lambda _: self._tasks.pop(version, None))
-
-    async def sweep(self) -> None:
-        """Remove the files that a killed emulator left and no version needs. Before the first upload."""
-        await asyncio.to_thread(self.files.sweep, list(self._store.keys(Kind.MODEL_VERSION)))
 
     def resume(self) -> None:
         """Build what is not built, of versions that come from another run: those whose build was broken off, and
@@ -200,6 +198,7 @@ class UploadBuilds:
     def _fail(self, key: Key, code: int, reason: str) -> None:
         if self._put_status(key, code, reason):
             self._tell(key, "model_version.failed", reason)
+            self._begin_removal(key, self._remove_failed(key))
 
     def _put_status(self, key: Key, code: int, description: str) -> bool:
         """Set the status of a version; return whether there still is such a version."""
@@ -235,9 +234,27 @@ class UploadBuilds:
         if build is not None:
             build.cancel()
         if build is not None or self.files.has(key):
-            task = begin(self._remove(key, build), f"removal of version {key[-1][:8]}", nobody_waits)
-            self._removals.add(task)
-            task.add_done_callback(self._removals.discard)
+            self._begin_removal(key, self._remove(key, build))
+
+    def _begin_removal(self, key: Key, removal: Coroutine[Any, Any, None]) -> None:
+        task = begin(removal, f"removal of version {key[-1][:8]}", nobody_waits)
+        self._removals.add(task)
+        task.add_done_callback(self._removals.discard)
+
+    async def _remove_failed(self, key: Key) -> None:
+        """Remove the files of a version that could not be built, once it is kept why: a start without that would
+        miss its archive."""
+        try:
+            self._commit()
+        except CallerError as error:
+            log.warning("the files of version %s stay, which could not be built: %s", key[-1], error)
+            return
+        if self._has_failed(key):
+            await asyncio.to_thread(self.files.remove, key)
+
+    def _has_failed(self, key: Key) -> bool:
+        version: ModelVersion | None = self._store.get(Kind.MODEL_VERSION, key)
+        return version is not None and build_failed(version)
 
     async def _remove(self, key: Key, build: asyncio.Task[None] | None) -> None:
         """Remove the files of a version once nothing runs from them: a request in flight may still read one."""

@@ -1,6 +1,7 @@
 """Unpacks an uploaded model into a directory of its own, and trusts nothing in the archive.
 
-    bytes ─► gunzip ─► headers (bounded) ─► each name and type checked ─► regular files and directories written
+    bytes ─► gunzip ─► headers (bounded) ─► each name, type and size checked ─► regular files and folders written
+                                            (first, of as much as is read soon, without anything written)
 
 Whoever has a token can send an archive, so everything in it may be hostile: names that leave the directory,
 links, devices, sizes that lie, a few kilobytes that unpack to terabytes. Called by ``upload_builds``, off the event
@@ -16,6 +17,7 @@ import shutil
 import tarfile
 import threading
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,6 +27,9 @@ _GIBIBYTE = 1024**3
 _CHUNK = 1024 * 1024
 # What tarfile may read to understand one header. Long names take a few kilobytes; only a hostile one takes more.
 _HEADER_BYTES = 1024 * 1024
+# So much of what an archive unpacks to is listed before anything is written: it is read within a second or two, and
+# more entries than may be have room in it. To make and remove their folders would take far longer.
+_LISTED_BYTES = 256 * 1024 * 1024
 _HINT = "Upload the model directory with `clarifai model upload`, or make the archive anew."
 
 
@@ -108,61 +113,45 @@ class _Forward(io.RawIOBase):
 
 
 @dataclass(slots=True)
-class _Unpacking:
-    """An archive on its way to the disk."""
+class _Checks:
+    """Checks the members of an archive one after the other, and counts them."""
 
     target: Path
     limits: ArchiveLimits
-    stop: threading.Event
     files: int = 0
-    written: int = 0
-    folders: set[Path] = field(default_factory=set[Path])
+    bytes: int = 0
+    folders: set[tuple[str, ...]] = field(default_factory=set[tuple[str, ...]])
 
-    def run(self, packed: io.BufferedReader) -> Unpacked:
-        try:
-            reader = _Forward(_unzipped(packed))
-            with tarfile.open(fileobj=reader, mode="r:", errors="surrogateescape") as tar:
-                reader.allowance = _HEADER_BYTES
-                while (member := tar.next()) is not None:
-                    reader.allowance = None
-                    self._add(member, reader)
-                    reader.allowance = _HEADER_BYTES
-        except (tarfile.TarError, zlib.error, gzip.BadGzipFile, EOFError, ValueError, OverflowError) as error:
-            raise _refusal(f"it is damaged, or no tar archive: {error or type(error).__name__}") from None
-        except OSError as error:
-            raise _refusal(f"it cannot be written to the disk: {error.strerror or error}") from None
-        if not self.files:
-            raise _refusal("it holds no file")
-        return Unpacked(self.files, self.written)
-
-    def _add(self, member: tarfile.TarInfo, reader: _Forward) -> None:
-        if self.stop.is_set():
-            raise _refusal("its unpacking was stopped")
-        path = self.target.joinpath(*self._parts(member.name))
+    def check(self, member: tarfile.TarInfo) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+        """Return the parts of a member's path below the target, and the folders that it is the first to need, from
+        the top; raise for a member that may not be there."""
+        parts = self._parts(member.name)
         if member.issym() or member.islnk():
             raise _refusal(f"{_shown(member.name)} is a link; links are not followed, put the file itself there")
-        if member.isdir():
-            self._make_folder(path, member.name)
-        elif member.type not in tarfile.REGULAR_TYPES or member.sparse is not None:
-            raise _refusal(f"{_shown(member.name)} is {_kind(member)}; only files and folders are unpacked")
-        elif path == self.target:
-            raise _refusal(f"{_shown(member.name)} is a file where the model directory itself is")
-        else:
-            self._make_folder(path.parent, member.name)
-            self._count()
-            self._write(member, path, reader)
-
-    def _count(self) -> None:
-        self.files += 1
+        if not member.isdir():
+            self._check_file(member, parts)
+        # A short archive can name very many.
+        needed = [parts[:depth] for depth in range(1, len(parts) + member.isdir())]
+        new = [each for each in needed if each not in self.folders]
+        self.folders.update(new)
+        self.files += len(new) + (not member.isdir())
         if self.files > self.limits.max_files:
             raise _refusal(f"it holds more than {self.limits.max_files} files and folders")
+        return parts, new
 
-    def _parts(self, name: str) -> list[str]:
+    def _check_file(self, member: tarfile.TarInfo, parts: tuple[str, ...]) -> None:
+        if member.type not in tarfile.REGULAR_TYPES or member.sparse is not None:
+            raise _refusal(f"{_shown(member.name)} is {_kind(member)}; only files and folders are unpacked")
+        if not parts:
+            raise _refusal(f"{_shown(member.name)} is a file where the model directory itself is")
+        self._require_room(member)
+
+    def _parts(self, name: str) -> tuple[str, ...]:
         """Return the parts of a member's path below the target. Raises for a name that leads elsewhere, or that
         misleads whoever reads it in a log."""
         if name.startswith("/"):
             raise _refusal(f"{_shown(name)} is an absolute path; paths start at the model directory")
-        parts = [part for part in name.split("/") if part not in ("", ".")]
+        parts = tuple(part for part in name.split("/") if part not in ("", "."))
         if ".." in parts:
             raise _refusal(f"{_shown(name)} leads out of the model directory")
         if not name.isprintable() or any("\udc80" <= letter <= "\udcff" for letter in name):
@@ -176,20 +165,76 @@ class _Unpacking:
             raise _refusal(f"{_shown(name)} lies more than {self.limits.max_depth} folders deep")
         return parts
 
-    def _make_folder(self, path: Path, name: str) -> None:
-        """Make a folder, and those that it lies in: a short archive can name very many."""
-        if path in self.folders or path == self.target:
-            return
-        self._make_folder(path.parent, name)
-        self._count()
+    def _require_room(self, member: tarfile.TarInfo) -> None:
+        self.bytes += max(member.size, 0)
+        if member.size < 0:
+            raise _refusal(f"{_shown(member.name)} has a negative size")
+        if self.bytes > self.limits.max_bytes:
+            raise _refusal(f"it unpacks to more than {_size(self.limits.max_bytes)}")
+        free = shutil.disk_usage(self.target).free - self.limits.spare_bytes
+        if member.size > free:
+            left = _size(max(free, 0))
+            raise _refusal(f"{_shown(member.name)} has {_size(member.size)}, and only {left} of the disk are left")
+
+
+@dataclass(frozen=True, slots=True)
+class _Unpacking:
+    """An archive on its way to the disk."""
+
+    target: Path
+    limits: ArchiveLimits
+    stop: threading.Event
+
+    def run(self, packed: io.BufferedReader) -> Unpacked:
+        try:
+            self._list(packed)
+            packed.seek(0)
+            return self._write_all(packed)
+        except (tarfile.TarError, zlib.error, gzip.BadGzipFile, EOFError, ValueError, OverflowError) as error:
+            raise _refusal(f"it is damaged, or no tar archive: {error or type(error).__name__}") from None
+        except OSError as error:
+            raise _refusal(f"it cannot be written to the disk: {error.strerror or error}") from None
+
+    def _list(self, packed: io.BufferedReader) -> None:
+        """Check the first members: what is refused soon costs no folder."""
+        listed = _Checks(self.target, self.limits)
+        for member, _ in self._members(packed):
+            listed.check(member)
+            if member.offset_data + member.size > _LISTED_BYTES:
+                break
+
+    def _write_all(self, packed: io.BufferedReader) -> Unpacked:
+        written = _Checks(self.target, self.limits)
+        for member, reader in self._members(packed):
+            parts, folders = written.check(member)
+            for folder in folders:
+                self._make_folder(self.target.joinpath(*folder), member.name)
+            if not member.isdir():
+                self._write(member, self.target.joinpath(*parts), reader)
+        if not written.files:
+            raise _refusal("it holds no file")
+        return Unpacked(written.files, written.bytes)
+
+    def _members(self, packed: io.BufferedReader) -> Iterator[tuple[tarfile.TarInfo, _Forward]]:
+        """Yield each member, and the reader that stands at its content."""
+        reader = _Forward(_unzipped(packed))
+        with tarfile.open(fileobj=reader, mode="r:", errors="surrogateescape") as tar:
+            reader.allowance = _HEADER_BYTES
+            while (member := tar.next()) is not None:
+                if self.stop.is_set():
+                    raise _refusal("its unpacking was stopped")
+                reader.allowance = None
+                yield member, reader
+                reader.allowance = _HEADER_BYTES
+
+    @staticmethod
+    def _make_folder(path: Path, name: str) -> None:
         try:
             path.mkdir(exist_ok=True)
         except (FileExistsError, NotADirectoryError):
             raise _refusal(f"{_shown(name)} needs a folder where the archive also has a file") from None
-        self.folders.add(path)
 
     def _write(self, member: tarfile.TarInfo, path: Path, reader: _Forward) -> None:
-        self._require_room(member)
         if path.is_dir():
             raise _refusal(f"{_shown(member.name)} is a file where the archive also has a folder")
         left = member.size
@@ -203,17 +248,6 @@ class _Unpacking:
                 file.write(data)
                 left -= len(data)
         path.chmod(0o755 if member.mode & 0o100 else 0o644)
-
-    def _require_room(self, member: tarfile.TarInfo) -> None:
-        self.written += max(member.size, 0)
-        if member.size < 0:
-            raise _refusal(f"{_shown(member.name)} has a negative size")
-        if self.written > self.limits.max_bytes:
-            raise _refusal(f"it unpacks to more than {_size(self.limits.max_bytes)}")
-        free = shutil.disk_usage(self.target).free - self.limits.spare_bytes
-        if member.size > free:
-            left = _size(max(free, 0))
-            raise _refusal(f"{_shown(member.name)} has {_size(member.size)}, and only {left} of the disk are left")
 
 
 def _unzipped(packed: io.BufferedReader) -> io.BufferedIOBase:

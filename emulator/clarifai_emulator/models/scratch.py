@@ -63,6 +63,16 @@ class OwnFolder:
         path.touch(mode=0o600)
         return path
 
+    def set_aside(self, name: str) -> Path:
+        """Move an entry to where it is in nobody's way while it is removed; where it lies, if it was there. What is
+        left of it when the emulator ends goes with what was incoming."""
+        folder = self.path / _INCOMING
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / secrets.token_hex(8)
+        with suppress(FileNotFoundError):
+            os.rename(self.path / name, path)
+        return path
+
     def sweep(self, used: Set[str]) -> None:
         """Remove what an emulator that was killed left: all but the entries ``used``. To be called before the first
         entry comes."""

@@ -1,8 +1,9 @@
 """Keeps the archives of uploaded model versions, and the model directories unpacked from them.
 
-ROOT/incoming/…          while an upload is under way ROOT/<version>/archive   what was uploaded, as it came
-ROOT/<version>/model     the same, unpacked: what replicas run ROOT/<version>/starts    while it is built: how often
-that was begun since the upload
+ROOT/incoming/…          while an upload is under way, and what is being removed
+ROOT/<version>/archive   what was uploaded, as it came
+ROOT/<version>/model     the same, unpacked: what replicas run
+ROOT/<version>/starts    while it is built: how often that was begun since the upload
 """
 
 from __future__ import annotations
@@ -74,9 +75,10 @@ class UploadedFiles:
         (self._of(version) / _STARTS).unlink(missing_ok=True)
 
     def remove(self, version: Key) -> None:
-        """Forget the files of a version; one that was not uploaded has none."""
+        """Forget the files of a version; one that was not uploaded has none. Another one of its id may come
+        meanwhile."""
         if self._folder.is_there:
-            shutil.rmtree(self._of(version), ignore_errors=True)
+            shutil.rmtree(self._folder.set_aside(name_of(version)), ignore_errors=True)
 
     def clear(self) -> None:
         """Forget every file."""

@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from clarifai_emulator.errors import ModelError, shortened
+from clarifai_emulator.models import archive
 from clarifai_emulator.models.archive import ArchiveLimits, Unpacked, unpack
 
 CONFIG = b"model: {id: m}\n"
@@ -35,6 +36,13 @@ def packed(*entries: tuple[tarfile.TarInfo, bytes], zipped: bool = True) -> byte
             info.size = info.size or len(data)
             tar.addfile(info, io.BytesIO(data + bytes(max(0, info.size - len(data)))))
     return buffer.getvalue()
+
+
+@pytest.fixture(params=["listed first", "refused while it is written"], autouse=True)
+def _listed(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have everything listed before it is written, and no more than the first member."""
+    if request.param != "listed first":
+        monkeypatch.setattr(archive, "_LISTED_BYTES", -1)
 
 
 @pytest.fixture
@@ -178,6 +186,21 @@ class TestSizes:
         assert refused(folder, packed(*entries), max_files=12) == "it holds more than 12 files and folders."
         assert refused(folder, packed(*entries), max_files=19) == "it holds more than 19 files and folders."
         assert unpacked(folder, packed(*entries), max_files=20).files == 20
+
+    def test_folders_without_end_are_refused_before_one_is_made(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(archive, "_LISTED_BYTES", 1024 * 1024)
+        made, make = list[Path](), Path.mkdir
+
+        def noted(path: Path, *how: Any, **more: Any) -> None:
+            made.append(path)
+            make(path, *how, **more)
+
+        monkeypatch.setattr(Path, "mkdir", noted)
+        entries = [(member(f"{number}/a/b/c", type=tarfile.DIRTYPE), b"") for number in range(4)]
+        assert refused(folder, packed(*entries), max_files=12) == "it holds more than 12 files and folders."
+        assert made == [folder / "model"]
 
     def test_folders_that_lie_too_deep(self, folder: Path) -> None:
         deep = "a/" * 64 + "x"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -56,6 +58,28 @@ def test_a_sweep_leaves_the_versions_that_there_are_and_what_is_not_ours(tmp_pat
     files.clear()
     assert not files.has(ONE)
     assert [path.name for path in tmp_path.rglob("*")] == ["holiday", "picture"]
+
+
+def test_another_of_the_same_id_may_come_while_the_files_of_a_version_are_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files, remove = UploadedFiles(tmp_path), shutil.rmtree
+    old = kept(files, ONE)
+    removed: list[Path] = []
+
+    def slowly(path: Path, **how: Any) -> None:
+        removed.append(path)
+        if len(removed) == 1:
+            assert not old.exists()
+            kept(files, ONE)
+        remove(path, **how)
+
+    monkeypatch.setattr(shutil, "rmtree", slowly)
+    files.remove(ONE)
+    assert files.has(ONE)
+    assert not removed[0].exists()
+    files.remove(OTHER)
+    assert list(tmp_path.glob("incoming/*")) == []
 
 
 def test_a_sweep_makes_no_folder(tmp_path: Path) -> None:

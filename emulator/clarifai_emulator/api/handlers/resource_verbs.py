@@ -138,10 +138,14 @@ def target(resources: Resources, row: Resource, call: ApiCall, request: Any) -> 
     if key is None:
         key = _made(resources, row, call, pattern)
     if key is None or not resources.visible(row.kind, key, call.caller.user_id):
-        error = resources.missing(row.kind, pattern, call.caller.user_id)
-        call.notes["hint"] = error.hint
-        raise error
+        raise _noted(call, resources.missing(row.kind, pattern, call.caller.user_id))
     return key
+
+
+def _noted(call: ApiCall, error: CallerError) -> CallerError:
+    """Note an error's hint for the log. Who raises an error must not hold it: its trace holds the frame."""
+    call.notes["hint"] = error.hint
+    return error
 
 
 def _made(resources: Resources, row: Resource, call: ApiCall, key: Key) -> Key | None:

@@ -142,7 +142,7 @@ class RestApi:
                     rest = bytearray(last)
                     for number, line in enumerate(lines):
                         if line.strip():
-                            yield read_message(rpc.name, rpc.request_type, bytes(line))
+                            yield await _read_line(rpc, bytes(line))
                         if number % _LINES_AT_ONCE == _LINES_AT_ONCE - 1:
                             await asyncio.sleep(0)
                 if len(rest) > self._max_bytes:
@@ -154,7 +154,7 @@ class RestApi:
         except HttpProblem as problem:
             raise CallerError(problem.code, problem.details) from None
         if rest.strip():
-            yield read_message(rpc.name, rpc.request_type, bytes(rest))
+            yield await _read_line(rpc, bytes(rest))
 
     async def _answer(self, exchange: Exchange, call: ApiCall, response: Any) -> None:
         await exchange.answer(status_of(call, response), as_json(response), JSON, call.trailers)
@@ -184,6 +184,10 @@ class RestApi:
             served = frozenset(self._handlers)
             self._document = await asyncio.to_thread(openapi_document, list(self._paths.forms()), served)
         return self._document
+
+
+async def _read_line(rpc: Rpc, line: bytes) -> Any:
+    return await read_aside(len(line), read_message, rpc.name, rpc.request_type, line)
 
 
 def wanted_stream(exchange: Exchange) -> str:

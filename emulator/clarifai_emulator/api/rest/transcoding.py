@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache, partial
 from math import isinf
 from typing import Any, TypeVar
 
@@ -22,6 +25,7 @@ from clarifai_emulator.spelling import did_you_mean
 _TRUE_FALSE = {"true": True, "1": True, "false": False, "0": False}
 _MOST_MISFITS = 5
 _READ_AT_ONCE = 256 * 1024  # some milliseconds
+_TURN_SECONDS = 0.0002
 _OF_THE_DOCUMENTATION = {("ListNodepools", "min_runner_replicas"): ("1", "active_usage", "true")}
 _FIELDS_OF_BYTES = (b'"base64"', b'"bytes_value"', b'"bytesValue"', b'"buffer"')
 _OF_A_VALUE = 100
@@ -51,8 +55,27 @@ _Read = TypeVar("_Read")
 
 
 async def read_aside(size: int, read: Callable[..., _Read], *arguments: Any) -> _Read:
-    """Return what ``read`` makes of a body of this many bytes; of a large one, while the loop serves others."""
-    return await asyncio.to_thread(read, *arguments) if size > _READ_AT_ONCE else read(*arguments)
+    """Return what ``read`` makes of a body of this many bytes; of a large one, while the loop serves others. Large
+    ones are read one after the other."""
+    if size <= _READ_AT_ONCE:
+        return read(*arguments)
+    return await asyncio.get_running_loop().run_in_executor(_reader(), partial(_giving_way, read, *arguments))
+
+
+@cache
+def _reader() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(1, thread_name_prefix="large JSON")
+
+
+def _giving_way(read: Callable[..., _Read], *arguments: Any) -> _Read:
+    """Read so that the event loop goes on: it waits for the interpreter several times in each call that it
+    serves, and as long each time as Python lets a thread have it."""
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(_TURN_SECONDS)
+    try:
+        return read(*arguments)
+    finally:
+        sys.setswitchinterval(usual)
 
 
 async def size_in_memory(body: bytes) -> int:

@@ -126,7 +126,7 @@ class ApiHandlers:
         """Return what refuses an RPC that has no handler, unless an interceptor answers it."""
         rpc = rpc_table().get(name)
         if rpc is None:
-            return _raiser(TransportError("UNIMPLEMENTED", f"{name} is not an RPC of {SERVICE}."))
+            return _raiser("UNIMPLEMENTED", f"{name} is not an RPC of {SERVICE}.")
         error = TransportError(
             "UNIMPLEMENTED",
             f"{name} is an RPC of the platform that the emulator does not have yet; "
@@ -226,8 +226,8 @@ def _refuse(_call: ApiCall, request: Unreadable) -> Any:
     raise request.error
 
 
-def _raiser(error: TransportError) -> Serve:
+def _raiser(name: str, message: str) -> Serve:
     async def refuse(_stream: GrpcStream) -> None:
-        raise error
+        raise TransportError(name, message)
 
     return refuse

@@ -47,6 +47,8 @@ _WRITTEN_AT_ONCE = 256 * 1024
 _SHUT_OUT_SECONDS = 1.0
 # How many calls are given up in one turn of the event loop, where a client with many is gone.
 _DROPPED_AT_ONCE = 64
+# How long a client may take for the rest of a hello or a frame that it has begun, where it waits for no answer.
+_PATIENCE_SECONDS = 30.0
 # The frames that may wait for a client that reads nothing, and has not to be waited for when they are sent.
 _MOST_UNASKED = 50_000
 
@@ -125,7 +127,8 @@ class Connection(asyncio.Protocol):
         self._calls: dict[int, _Call] = {}
         self._leaving: set[asyncio.Task[None]] = set()  # cancelled, and not over yet
         self._flushing = False
-        self._idle_since = self._loop.time()
+        self._idle_since = self._heard = self._loop.time()
+        self._patience: asyncio.TimerHandle | None = None
         self._may_write = asyncio.Event()
         self._may_write.set()
         self._short: dict[int, asyncio.Future[None]] = {}  # streams whose windows have no room
@@ -146,11 +149,13 @@ class Connection(asyncio.Protocol):
         _notice_if_it_vanishes(transport.get_extra_info("socket"))
         self._connections.add(self)
         self.flush()
+        self._be_patient()
 
     def data_received(self, data: bytes) -> None:
         self._flushing = True  # what is said meanwhile goes out below
         try:
-            self._session.pace.tick(self._loop.time())
+            self._heard = self._loop.time()
+            self._session.pace.tick(self._heard)
             self._session.receive(data)
             self._check_pace()
         except ConnectionFault as error:
@@ -170,6 +175,24 @@ class Connection(asyncio.Protocol):
                 self._pause()
             elif self._session.is_leaving:
                 self._leave()
+            if self._patience is None and self._session.is_midway:
+                self._be_patient()
+
+    def _be_patient(self) -> None:
+        self._patience = self._loop.call_later(_PATIENCE_SECONDS, self._lose_patience)
+
+    def _lose_patience(self) -> None:
+        """Close the connection of a client that says no more, in the middle of something, and waits for nothing."""
+        self._patience = None
+        if not self._session.is_midway:
+            return
+        if self._calls or self._loop.time() < self._heard + _PATIENCE_SECONDS:
+            self._be_patient()
+            return
+        self._on_odd("silence", f"the rest of a hello or a frame of HTTP/2 not within {_PATIENCE_SECONDS:g} s")
+        self._session.goodbye()
+        self.flush()
+        self._close()
 
     def _pause(self) -> None:
         """Let others have their turn before what has come is dealt with further."""
@@ -210,6 +233,8 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._connections.discard(self)
+        if self._patience is not None:
+            self._patience.cancel()
         self._buffers.close()
         self._drop_all()
 
@@ -398,8 +423,7 @@ class Connection(asyncio.Protocol):
             session.send_data(stream_id, *pieces, end=end)  # as a whole, as most are
             self._flush_soon()
             return
-        call = self._calls.get(stream_id)
-        hold = call.stream.hold_unsent if call is not None else _hold_nothing
+        hold = self._holder(stream_id)
         try:
             for piece in pieces:
                 left -= len(piece)
@@ -409,6 +433,12 @@ class Connection(asyncio.Protocol):
         finally:
             hold(0)
             self._wake_next()
+
+    def _holder(self, stream_id: int) -> Callable[[int], None]:
+        """Return what counts the bytes of an answer that wait. Whoever sends them does not see the call, whose task
+        it is: a task that is cancelled would hold itself, until the garbage collector came."""
+        call = self._calls.get(stream_id)
+        return call.stream.hold_unsent if call is not None else _hold_nothing
 
     async def _send_piece(
         self, stream_id: int, rest: memoryview, hold: Callable[[int], None], left: int, *, end: bool

@@ -153,6 +153,11 @@ class Session(FrameReader):
         self.unasked = 0
 
     @property
+    def is_midway(self) -> bool:
+        """Tell whether the client has begun what others say in one go: its hello, a frame, a block of fields."""
+        return not self._has_settings or bool(self._rest) or self._block is not None
+
+    @property
     def has_news(self) -> bool:
         """Tell whether something is to be sent."""
         return bool(self._out)

@@ -137,6 +137,7 @@ class RequestBuffer:
         """Take note that nothing is held any more."""
         if not self.has_ended:
             self.has_ended = True
+            self._give_up = _nothing  # it holds the request, which holds this: neither waits for the collector
             connection = self._connection
             connection.size -= self.size
             connection.all.size -= self.size
@@ -146,8 +147,9 @@ class RequestBuffer:
 
     def refuse(self, reason: str) -> None:
         """Give the request up."""
+        give_up = self._give_up
         self.end()
-        self._give_up(reason)
+        give_up(reason)
 
 
 class Pieces:
@@ -185,6 +187,10 @@ class Pieces:
     def _put_together(self) -> None:
         self._whole.append(bytes(self._small))
         self._small = bytearray()
+
+
+def _nothing(reason: str) -> None:
+    """Give nothing up: the request has ended."""
 
 
 def _give_up(requests: Iterable[RequestBuffer], excess: int, most: int, asking: RequestBuffer, reason: str) -> None:

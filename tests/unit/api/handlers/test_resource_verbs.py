@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from typing import Any
 
 import pytest
@@ -253,3 +255,17 @@ def test_posting_without_a_request(api: ResourceApi) -> None:
     assert user.id == "org"
     with pytest.raises(CallerError, match="ComputeCluster with ID 'd' not found"):
         api.resources.shown(Kind.COMPUTE_CLUSTER, ("org", "d"))
+
+
+def test_the_refusal_of_what_is_not_there_is_freed_without_the_garbage_collector(api: ResourceApi) -> None:
+    refusals: list[weakref.ref[CallerError]] = []
+    gc.disable()
+    try:
+        for _ in range(3):
+            try:
+                api("GetComputeCluster", compute_cluster_id="none")
+            except CallerError as error:
+                refusals.append(weakref.ref(error))
+        assert [error() for error in refusals] == [None] * 3
+    finally:
+        gc.enable()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
+import sys
 import time
 from typing import Any
 
@@ -14,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clarifai_emulator.api.rest.paths import Bound, Paths
-from clarifai_emulator.api.rest.transcoding import as_json, read_message, read_request
+from clarifai_emulator.api.rest.transcoding import as_json, read_aside, read_message, read_request
 from clarifai_emulator.api.rpc import rpc_table
 from clarifai_emulator.errors import CallerError
 
@@ -281,3 +283,26 @@ def test_any_json_is_read_or_refused_with_words(content: Any) -> None:
     except CallerError as error:
         refused = error.message
     assert refused == "" or refused.startswith("The body of PostModelOutputs ")
+
+
+async def test_large_bodies_are_read_one_after_the_other_and_let_others_have_the_interpreter_often() -> None:
+    usual, beside_each_other = sys.getswitchinterval(), 0
+    seen: list[tuple[int, float]] = []
+
+    def note() -> None:
+        nonlocal beside_each_other
+        beside_each_other += 1
+        seen.append((beside_each_other, sys.getswitchinterval()))
+        beside_each_other -= 1
+
+    await asyncio.gather(*(read_aside(1 << 20, note) for _ in range(10)))
+    assert [number for number, _ in seen] == [1] * 10
+    assert all(interval < usual / 10 for _, interval in seen)
+    assert sys.getswitchinterval() == usual
+
+
+async def test_a_large_body_that_cannot_be_read_leaves_the_interpreter_as_it_was() -> None:
+    usual = sys.getswitchinterval()
+    with pytest.raises(CallerError):
+        await read_aside(1 << 20, read_message, "PostInputs", service_pb2.PostInputsRequest, b"[")
+    assert sys.getswitchinterval() == usual

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import struct
+import weakref
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -33,17 +35,20 @@ def window(stream_id: int, more: int) -> bytes:
 class Client:
     """A client that asks on many streams."""
 
-    def __init__(self, handler: Callable[[GrpcStream], Awaitable[None]]) -> None:
+    def __init__(
+        self, handler: Callable[[GrpcStream], Awaitable[None]], hello: bytes = PREFACE + frame(SETTINGS, 0, 0)
+    ) -> None:
         self.transport = StillTransport()
+        self.odd: list[tuple[str, str]] = []
         self.connection = Connection(
             lambda path: handler,
             max_bytes=1 << 20,
             connections=set(),
-            on_odd=lambda kind, what: None,
+            on_odd=lambda kind, what: self.odd.append((kind, what)),
             buffers=Buffers(1 << 40, 1 << 40),
         )
         self.connection.connection_made(self.transport)
-        self.say(PREFACE + frame(SETTINGS, 0, 0))
+        self.say(hello)
 
     def say(self, data: bytes) -> None:
         self.connection.data_received(data)
@@ -104,6 +109,37 @@ async def test_a_little_room_in_the_window_of_the_connection_wakes_one_stream(
     await turns(2_000)
     assert sum(client.data().values()) == 300 * 1_005
     await client.leave()
+
+
+@pytest.mark.parametrize("said", [b"", b"PRI * HT", PREFACE, PREFACE + frame(SETTINGS, 0, 0)[:5]])
+async def test_a_client_that_says_half_a_hello_and_no_more_is_let_go(said: bytes) -> None:
+    client = Client(answer_much, hello=said)
+    await asyncio.sleep(29)
+    assert not client.transport.is_closing()
+    await asyncio.sleep(2)
+    assert client.transport.is_closing()
+    assert client.odd == [("silence", "the rest of a hello or a frame of HTTP/2 not within 30 s")]
+
+
+async def test_a_client_that_says_half_a_frame_and_no_more_is_let_go_unless_it_waits_for_an_answer() -> None:
+    idle, waiting = Client(answer_much), Client(wait_for_ever)
+    await idle.ask(1)
+    await waiting.ask(1)
+    for client in (idle, waiting):
+        client.say(window(0, 1)[:5])
+    await asyncio.sleep(70)
+    assert (idle.transport.is_closing(), waiting.transport.is_closing()) == (True, False)
+    await waiting.leave()
+
+
+async def test_a_client_that_says_nothing_between_its_frames_or_is_slow_with_one_stays() -> None:
+    idle, slow = Client(answer_much), Client(answer_much)
+    for byte in frame(SETTINGS, 0, 0):
+        slow.say(bytes([byte]))
+        await asyncio.sleep(20)
+    assert not slow.transport.is_closing()
+    await asyncio.sleep(1_000)
+    assert (idle.transport.is_closing(), slow.transport.is_closing()) == (False, False)
 
 
 async def test_a_stream_without_room_of_its_own_holds_up_no_other() -> None:
@@ -178,4 +214,21 @@ async def test_a_stream_that_was_cancelled_while_it_waited_leaves_nothing_behind
         client.say(frame(3, 0, 2 * number + 1, bytes(4)))
     await turns(5)
     assert not waiting
+    await client.leave()
+
+
+async def test_a_call_that_is_cancelled_while_its_answer_waits_is_freed_without_the_garbage_collector() -> None:
+    client = Client(answer_much)
+    client.say(frame(SETTINGS, 0, 0, struct.pack(">HI", 4, 0)))
+    await client.ask(20)
+    tasks = [weakref.ref(call.task) for call in client.connection._calls.values()]
+    assert len(tasks) == 20
+    gc.disable()
+    try:
+        for number in range(20):
+            client.say(frame(3, 0, 2 * number + 1, bytes(4)))
+        await turns(5)
+        assert [task() for task in tasks] == [None] * 20
+    finally:
+        gc.enable()
     await client.leave()

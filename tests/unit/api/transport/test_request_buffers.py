@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+
 from clarifai_emulator.api.transport.request_buffers import Buffers, ConnectionBuffers, Pieces, RequestBuffer
 
 HEAD = 8 * 1024  # what a request costs that has said nothing
@@ -17,6 +23,16 @@ class Asked:
 
     def _give_up(self, reason: str) -> None:
         self.reason = reason
+
+
+@contextmanager
+def without_collector() -> Iterator[None]:
+    """Let only what nothing refers to any more be freed."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def test_what_is_held_is_counted_and_ended() -> None:
@@ -120,3 +136,14 @@ def test_small_pieces_are_kept_together_and_in_order() -> None:
     assert b"".join(taken) == b"".join(sent)
     assert len(taken) < 10
     assert (pieces.size, pieces.take()) == (0, [])
+
+
+def test_a_request_that_has_ended_leaves_nothing_for_the_garbage_collector() -> None:
+    connection = Buffers(10 * MIB, MIB).connection()
+    for end in (RequestBuffer.end, partial(RequestBuffer.refuse, reason="no room")):
+        asked = Asked(connection)
+        end(asked.buffer)
+        is_there = weakref.ref(asked)
+        with without_collector():
+            del asked
+            assert is_there() is None
