@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import re
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 from message_modules import used_messages, with_messages_of, write_messages
@@ -20,7 +21,14 @@ PROGRAM = {f"{PACKAGE}.cli.main": f"{PACKAGE}.cli.light_main"}
 ROOTS = (f"{PACKAGE}.__main__", *PROGRAM)
 # What runs a model's requests and reloads: the parent of models, which is also who reads signatures, names them.
 NEVER_RUN = tuple(
-    f"{SCRIPTS}.{name}" for name in ("lean_main", "item_steps_main", "reload_main", "own_loopback_main")
+    f"{SCRIPTS}.{name}"
+    for name in (
+        "item_steps_main",
+        "lean_main",
+        "own_loopback_main",
+        "platform_guard_main",
+        "reload_main",
+    )
 )
 # What modules read beside themselves.
 DATA = ("contracts/rules/examples", "contracts/stubs/sdk_outline", "contracts/stubs/sdk_versions.json")
@@ -49,7 +57,7 @@ def write_package(checkout: Path, target: Path) -> Path:
             continue
         file = _place(folder, module, source.name == "__init__.py")
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text if _is_script(module) else rewritten(text), encoding="utf-8")
+        file.write_text(text if _is_script(module) else _copied(module, text), encoding="utf-8")
     for name in DATA:
         source = checkout / "emulator" / PACKAGE / name
         copy = shutil.copytree if source.is_dir() else shutil.copyfile
@@ -65,6 +73,34 @@ def messages_of_light(checkout: Path) -> dict[str, set[str]]:
     graph = _graph(checkout)
     modules = [each for each in needs_of_light(checkout).modules if not _is_script(each)]
     return used_messages(graph.file(each).read_text(encoding="utf-8") for each in sorted(modules))
+
+
+def _copied(module: str, text: str) -> str:
+    """Return a module's text as it is there. Of commands the docstrings are the help."""
+    text = rewritten(text)
+    return text if module.startswith(f"{PACKAGE}.cli.") else without_docstrings(text)
+
+
+def without_docstrings(text: str) -> str:
+    """Return a module's text without the docstrings of its classes and functions, which are for readers of the
+    sources and a fifteenth of what is on the disk."""
+    lines = text.splitlines(keepends=True)
+    for node in sorted(_docstrings(ast.parse(text)), key=lambda each: each.lineno, reverse=True):
+        del lines[node.lineno - 1 : node.end_lineno]
+    return "".join(lines)
+
+
+def _docstrings(tree: ast.Module) -> Iterator[ast.Expr]:
+    """Yield those of classes and functions that say more."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and len(node.body) > 1:
+            first = node.body[0]
+            if (
+                isinstance(first, ast.Expr)
+                and isinstance(first.value, ast.Constant)
+                and isinstance(first.value.value, str)
+            ):
+                yield first
 
 
 def rewritten(text: str) -> str:

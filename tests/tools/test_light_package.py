@@ -11,7 +11,7 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 
-from light_package import messages_of_light, needs_of_light, rewritten
+from light_package import messages_of_light, needs_of_light, rewritten, without_docstrings
 from message_modules import kept_files, used_messages, with_messages_of
 from module_graph import ModuleGraph, Needs
 
@@ -171,3 +171,26 @@ def _project(file: str) -> dict[str, Any]:
 
 def _requirements(file: str) -> list[Requirement]:
     return [Requirement(each) for each in _project(file)["dependencies"]]
+
+
+def test_docstrings_of_classes_and_functions_that_say_more_are_left_out() -> None:
+    text = '''"""Says one thing."""
+
+
+class Model:
+    """Serves,
+    and more."""
+
+    name = "x"  # as it was
+
+    def bare(self) -> None:
+        """Say nothing else."""
+
+    async def ask(self) -> str:
+        """Return an answer."""
+        return """no docstring"""
+'''
+    said = without_docstrings(text)
+    assert [each for each in ("Serves", "and more", "Return an answer") if each in said] == []
+    assert [each for each in ("Says one thing", "Say nothing else", "no docstring") if each not in said] == []
+    compile(said, "model.py", "exec")
