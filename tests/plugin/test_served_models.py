@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import socket
 from typing import Any
 
 import pytest
 
 from models_with_servers import MODEL, SERVER
 from plugin.conftest import MODELS, Run
+from pytest_clarifai_emulator.test_environment import reserve_port
 
 TESTS = """
 from clarifai.client import Model
@@ -37,9 +37,9 @@ def test_both(clarifai):
 
 
 def files_of(*names: str) -> dict[str, str]:
-    """Return the files of models that listen at the same port."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
+    """Return the files of models that listen at the same port, which is none that the system gives to who asks for
+    any: those count for nobody."""
+    with reserve_port() as probe:
         port = probe.getsockname()[1]
     files = {"test_served.py": TESTS}
     config = (MODELS / "hello" / "config.yaml").read_text()
