@@ -13,6 +13,7 @@ import socket
 import sys
 import threading
 import traceback
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -42,6 +43,9 @@ from clarifai_emulator.models.version_source import ModelSource
 # Importing is a matter of the whole process: one model at a time.
 _loading = threading.Lock()
 _model_paths: set[str] = set()
+# Of these, those that replicas serve, once for each.
+_served_paths: Counter[str] = Counter()
+_counting = threading.Lock()
 
 
 class InProcessBackend:
@@ -151,16 +155,18 @@ class InProcessReplica:
 
     def _live(self, spec: ReplicaSpec) -> None:
         why = "the emulator stopped it"
+        served = str(spec.source.path)
+        with _counting:
+            _served_paths[served] += 1
         try:
             with _loading:
                 _load_afresh(spec.source.path, self._api_base)
                 self._warn_of_another_platform()
                 _listen(self._tell)
-                path = str(spec.source.path)
-                edits = _Edits(self._edits, path, model_traceback, sdk_main) if self._edits else None
+                edits = _Edits(self._edits, served, model_traceback, sdk_main) if self._edits else None
                 item_steps_main.spare()
                 runner, threads = lean_main.make_runner(
-                    path, spec.base_url, spec.variables, spec.num_threads, sdk_main, edits
+                    served, spec.base_url, spec.variables, spec.num_threads, sdk_main, edits
                 )
                 self._model = getattr(runner, "model", runner)
                 # Else the runner, and its model, stays until this process ends, and says then that it stops.
@@ -170,9 +176,11 @@ class InProcessReplica:
             self.connection.serve(lean_main.ItemRunner(runner, threads))
         except BaseException as error:
             why = "it ended while it was being loaded"
-            trace = model_traceback(error, str(spec.source.path))
+            trace = model_traceback(error, served)
             self._tell(trace if "Traceback" in trace else traceback.format_exc().rstrip())
         finally:
+            with _counting:
+                _served_paths[served] -= 1
             if self._edits is not None:
                 self._edits.close()
             self._in_loop(self._end, Exit(why=why))
@@ -329,10 +337,14 @@ def _load_afresh(path: Path, api_base: str) -> None:
             tuple(f"{each}{os.sep}" for each in _model_paths)
         ):
             del sys.modules[name]
-    with contextlib.suppress(ValueError):
-        sys.path.remove(str(path))
-    sys.path.insert(0, str(path))
+    # What a model that has ended put there, such as its own folder, would be found by this one.
+    ended = tuple(each for each in _model_paths if not _served_paths[each])
+    sys.path[:] = [str(path), *(each for each in sys.path if each != str(path) and not _is_below(each, ended))]
     importlib.invalidate_caches()
+
+
+def _is_below(path: str, folders: Sequence[str]) -> bool:
+    return f"{path}{os.sep}".startswith(tuple(f"{each}{os.sep}" for each in folders))
 
 
 def _signatures(source: ModelSource, api_base: str) -> Sequence[Any]:

@@ -104,3 +104,15 @@ def test_the_contract_says_what_the_image_lacks(looking: Path) -> None:
             "warning",
         )
         assert "stubbed-module" not in {each.rule for each in contract.findings}
+
+
+def test_what_an_ended_model_put_on_the_path_is_not_found_by_the_next_one(tmp_path: Path, looking: Path) -> None:
+    inserts = "import os, sys\nsys.path.insert(0, os.path.dirname(__file__))\nimport words\n"
+    ended = write_model(tmp_path, "ended", inserts + LOOKING)
+    (ended / "1" / "words.py").write_text("WORD = 'of the one that has ended'\n")
+    (ended / "1" / "inside.txt").write_text("inside")
+    with running(backend="inprocess") as emulator:
+        emulator.deploy(ended)
+        emulator.undeploy("deploy-ended")
+        emulator.deploy(looking)
+        assert said(emulator) == WITHOUT

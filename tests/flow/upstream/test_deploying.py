@@ -21,7 +21,7 @@ from clarifai_grpc.grpc.api.resources_pb2 import Model
 from clarifai_grpc.grpc.api.service_pb2 import GetModelVersionRequest
 
 from clarifai_emulator.control.thread import EmulatorThread
-from flow.driver import MODELS, Client
+from flow.driver import MODELS, Client, wait_for
 from flow.upstream.commands import TOKEN, Commands
 
 URL = "https://clarifai.com/me/demo/models/hello"
@@ -188,10 +188,15 @@ class TestLogs:
     ) -> None:
         emulator.deploy(MODELS / "hello")
         for given in ({"model_url": URL}, {"model_id": "hello", "user_id": "me", "app_id": "demo"}):
-            stream_model_logs(**given, pat=TOKEN, base_url=emulator.url, follow=False)
-            said = capsys.readouterr().out
-            assert "Streaming logs for model 'hello'" in said
-            assert said.count("ModelServer initialized") == 1
+
+            def said(given: dict[str, str] = given) -> str:
+                stream_model_logs(**given, pat=TOKEN, base_url=emulator.url, follow=False)
+                return capsys.readouterr().out
+
+            # What a model prints is read a moment after it is ready.
+            wait_for(lambda said=said: "ModelServer initialized" in said())
+            assert "Streaming logs for model 'hello'" in said()
+            assert said().count("ModelServer initialized") == 1
 
     def test_which_model_must_be_said_and_be_deployed(self, emulator: EmulatorThread, client: Client) -> None:
         with pytest.raises(UserError, match="You must specify --model-url or --model-id"):

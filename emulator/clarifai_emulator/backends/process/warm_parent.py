@@ -199,6 +199,16 @@ class WarmParent:
                 self._disconnect(f"the interpreter {self._named} said what cannot be understood")
                 raise
 
+    def _tell_network(self, message: dict[str, Any]) -> None:
+        """Pass on what is said of a child's network: by another thread of the keeper, also when it has ended."""
+        child = self._children.get(message["id"])
+        if child is None or child.network is None:
+            return
+        if message["event"] == "network":
+            child.network.take(message["kind"], message["address"], message["because"])
+        else:
+            child.network.listens(message["port"], was_mistaken=message["was_mistaken"])
+
     def _handle(self, message: dict[str, Any]) -> None:
         event = message["event"]
         if event == "started":
@@ -206,14 +216,8 @@ class WarmParent:
             child.pid = message["pid"]
             if not child.started.done():
                 child.started.set_result(child.pid)
-        elif event == "network":
-            network = self._children[message["id"]].network
-            if network is not None:
-                network.take(message["kind"], message["address"], message["because"])
-        elif event == "listens":
-            network = self._children[message["id"]].network
-            if network is not None:
-                network.listens(message["port"], was_mistaken=message["was_mistaken"])
+        elif event in ("network", "listens"):
+            self._tell_network(message)
         elif event == "exited":
             self._end(self._children.pop(message["id"]), Exit(message.get("code"), message.get("signal")))
         elif event == "ready":
