@@ -119,11 +119,6 @@ def processor_seconds(pid: int) -> float:
     return time.clock_gettime(~pid << 3 | 2)
 
 
-def process_stat(pid: int) -> list[str]:
-    """Return the fields of a process from the third on: its state, its parent …; 12 and 13 are times in ticks."""
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-
-
 def wait_until_listening(port: int, *, seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:

@@ -6,9 +6,6 @@ with what else the machine does, other than the time on a clock.
 
 from __future__ import annotations
 
-from contextlib import suppress
-from pathlib import Path
-
 from benchmarks.clients import Clients, Target, clients
 from benchmarks.figures import Figure, compared
 from benchmarks.peers import (
@@ -16,11 +13,11 @@ from benchmarks.peers import (
     deploy,
     emulator,
     free_port,
-    process_stat,
     processor_seconds,
     sdk_service,
 )
 from benchmarks.ways import WAYS, Way
+from clarifai_emulator.machine.processes import descendants
 
 
 def measure(*, quick: bool = False) -> list[Figure]:
@@ -41,7 +38,7 @@ def _measure(way: Way, *, quick: bool) -> list[Figure]:
         with clients(targets, processes=1, threads=1) as client:
             for number in range(-1, 4 if quick else 10):
                 seconds = 0.5 if quick or number < 0 else 1.0
-                below = _descendants(up.pid)
+                below = descendants(up.pid)
                 emulated = _per_call(client, 0, [[up.pid], below], seconds)
                 (served,) = _per_call(client, 1, [[server.pid]], seconds)
                 if number >= 0:  # the first round warms up
@@ -68,17 +65,3 @@ def _per_call(client: Clients, target: int, processes: list[list[int]], seconds:
 def _spent(processes: list[int]) -> float:
     """Return the milliseconds that these processes have been on a processor."""
     return sum(map(processor_seconds, processes)) * 1000
-
-
-def _descendants(process: int) -> list[int]:
-    """Return the processes that this one has started, and those that they have."""
-    parents: dict[int, list[int]] = {}
-    for folder in Path("/proc").glob("[0-9]*"):
-        with suppress(FileNotFoundError, ProcessLookupError):  # it has ended meanwhile
-            parents.setdefault(int(process_stat(int(folder.name))[1]), []).append(int(folder.name))
-    found, left = [], [process]
-    while left:
-        children = parents.get(left.pop(), [])
-        found += children
-        left += children
-    return found

@@ -136,10 +136,10 @@ class EmulatorConfig:
     ones); ``debug_wait``: replicas load their model once one has.
     ``start_method``: ``fork`` from a warm parent, ``spawn`` a process per replica, or ``auto``.
     ``refuse_platform``: keep models from calling the real platform, for tests.
-    ``run_token``: the token that is good for everything where any is taken, and the system does not tell whose a
-    connection is; empty to make one.
+    ``run_token``: the token that is good for everything where any is taken, whoever's connection it comes by; empty
+    to make one.
     ``environ`` gives the environment that the builds of models' environments and the client of the container engine
-    have, asked for each time. Replicas get a part of it (``backends/process/replica_environ.py``), and what ``env``
+    have, asked for each time. Replicas get a part of it (``backends/replica_environ.py``), and what ``env``
     names: ``NAME`` of it, ``AWS_*`` for all that begin so, or ``NAME=VALUE``.
     """
 

@@ -16,7 +16,7 @@ import grpc
 from benchmarks.peers import processor_seconds
 
 from flow.driver import MODELS, Client, free_port, wait_for
-from flow.processes import children_of, environment
+from flow.processes import descendants_of, environment
 
 ROOT = Path(__file__).parents[2]
 _MIB = 1024 * 1024
@@ -124,12 +124,7 @@ class EmulatorVictim(Victim):
         return sum(any(bug in line for bug in _BUGS) for line in lines)
 
     def descendants(self) -> list[int]:
-        found, unseen = list[int](), [self.pid]
-        while unseen:
-            children = children_of(unseen.pop())
-            found += children
-            unseen += children
-        return found
+        return descendants_of(self.pid)
 
 
 class GrpcioVictim(Victim):

@@ -77,12 +77,7 @@ class EmulatorProcess:
 
     def descendants(self) -> list[int]:
         """Return every process below it."""
-        found, unseen = list[int](), [self.pid]
-        while unseen:
-            children = children_of(unseen.pop())
-            found += children
-            unseen += children
-        return found
+        return descendants_of(self.pid)
 
 
 @contextmanager
@@ -136,6 +131,16 @@ def own_runner(url: str, model: str, **ids: str) -> Iterator[subprocess.Popen[by
     finally:
         process.kill()
         process.wait()
+
+
+def descendants_of(pid: int) -> list[int]:
+    """Return every process below this one."""
+    found, unseen = list[int](), [pid]
+    while unseen:
+        children = children_of(unseen.pop())
+        found += children
+        unseen += children
+    return found
 
 
 def children_of(pid: int) -> list[int]:

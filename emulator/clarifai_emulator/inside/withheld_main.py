@@ -13,7 +13,7 @@ import sys
 MARK = "[emulator] "
 _MODEL_CLASS = "clarifai.runners.models.model_class"
 _WRAPPERS = ("predict_wrapper", "generate_wrapper", "stream_wrapper")
-# A library that looks for one of these is mostly about to need it (backends/process/replica_environ.py).
+# A library that looks for one of these is mostly about to need it (backends/replica_environ.py).
 _CREDENTIALS = ("AUTH", "CREDENTIAL", "KEY", "PASS", "SECRET", "TOKEN")
 
 

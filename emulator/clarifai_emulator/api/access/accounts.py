@@ -13,7 +13,7 @@ from pathlib import Path
 from clarifai_grpc.grpc.api.resources_pb2 import User
 
 from clarifai_emulator.api.access.auth import Caller
-from clarifai_emulator.backends.process.replica_environ import unset_names
+from clarifai_emulator.backends.replica_environ import unset_names
 from clarifai_emulator.config import EmulatorConfig
 from clarifai_emulator.errors import ConfigError
 from clarifai_emulator.resources.permissions import Organisations

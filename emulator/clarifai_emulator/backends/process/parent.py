@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from clarifai_emulator.backends.process.replica_environ import runner_environ
+from clarifai_emulator.backends.replica_environ import runner_environ
 
 SCRIPT = Path(__file__).parents[2] / "inside" / "zygote_main.py"
 # The address for the SDK where there is no emulator: nobody listens there, which a client is told at once.

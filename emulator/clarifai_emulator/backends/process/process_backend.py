@@ -21,9 +21,9 @@ from clarifai_emulator.backends.debugging.debugpy_files import folder_of_debugpy
 from clarifai_emulator.backends.health_watch import watch_replica
 from clarifai_emulator.backends.image_view import ImageViews
 from clarifai_emulator.backends.process.parent import SCRIPT, Parent, forks, parent_environ
-from clarifai_emulator.backends.process.replica_environ import runner_environ, withheld_names
 from clarifai_emulator.backends.process.warm_parent import Child
 from clarifai_emulator.backends.process.zygote_link import Zygote, cannot_run
+from clarifai_emulator.backends.replica_environ import runner_environ, withheld_names
 from clarifai_emulator.backends.replica_network import NetworkKind, ReplicaNetwork, asked_for
 from clarifai_emulator.backends.replica_output import OutputPipe
 from clarifai_emulator.backends.signature_answers import (

@@ -420,20 +420,10 @@ def test_frames_that_only_ask_for_answers_are_counted(said: bytes, each: tuple[o
     assert list(answers(session)) == [each] * 100
 
 
-def deal_with_all(session: Session, said: bytes) -> int:
-    """Let a session take all of it; return in how many turns."""
-    session.receive(said)
-    turns = 1
-    while session.has_more:
-        session.receive(b"")
-        turns += 1
-    return turns
-
-
 def test_what_comes_at_once_is_dealt_with_some_at_a_time_and_none_is_lost() -> None:
     session, heard = raw()
     requests = b"".join(headers(stream_id, END_HEADERS | END_STREAM) for stream_id in range(1, 101, 2))
-    assert deal_with_all(session, requests + frame(PING, 0, 0, b"12345678") * 500) > 8
+    assert receive_all(session, requests + frame(PING, 0, 0, b"12345678") * 500) > 8
     assert [stream_id for said, stream_id, *_ in heard.said if said == "request"] == list(range(1, 101, 2))
     assert list(answers(session)) == [(PING, ACK, 0, b"12345678")] * 500
 
@@ -442,7 +432,7 @@ def test_what_comes_while_more_waits_is_dealt_with_after_it() -> None:
     session, _ = raw()
     session.receive(b"".join(frame(PING, 0, 0, bytes((number, *bytes(7)))) for number in range(200)))
     assert session.has_more
-    deal_with_all(session, frame(PING, 0, 0, bytes((200, *bytes(7))))[:12])
+    receive_all(session, frame(PING, 0, 0, bytes((200, *bytes(7))))[:12])
     session.receive(frame(PING, 0, 0, bytes((200, *bytes(7))))[12:])
     assert [payload[0] for _, _, _, payload in answers(session)] == list(range(201))
 
@@ -475,7 +465,7 @@ def test_a_client_that_asks_for_nothing_is_let_go(said: Callable[[int], bytes], 
         session.receive(said(2 * number + 1))
     more = b"".join(said(2 * number + 1) for number in range(most + 80, most + 250))
     with pytest.raises(ConnectionFault) as raised:
-        deal_with_all(session, more)
+        receive_all(session, more)
     assert raised.value.code is ErrorCode.ENHANCE_YOUR_CALM
 
 

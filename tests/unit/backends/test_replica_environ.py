@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from clarifai_emulator.backends.process.replica_environ import (
+from clarifai_emulator.backends.replica_environ import (
     INHERITED,
     container_variables,
     is_inherited,
@@ -16,7 +16,7 @@ from clarifai_emulator.backends.process.replica_environ import (
     withheld_names,
 )
 
-PAGE = Path(__file__).parents[4] / "docs" / "environment.md"
+PAGE = Path(__file__).parents[3] / "docs" / "environment.md"
 ENVIRON = {
     "PATH": "/bin",
     "HF_HOME": "/weights",
