@@ -9,8 +9,10 @@ Runs in the *model's* environment, beside ``zygote_main.py``; the standard libra
 
 import contextlib
 import errno
+import functools
 import os
 import re
+import socket
 import sys
 import threading
 
@@ -30,7 +32,29 @@ def can_watch():
 
 def watch():
     """From now on, in this process and its forks, refuse connections to the servers of other replicas."""
-    sys.addaudithook(PortWatch(os.getpid(), os.environ.get(MARK, "")).hook)
+    watching = PortWatch(os.getpid(), os.environ.get(MARK, ""))
+    sys.addaudithook(watching.hook)
+    for name in ("connect", "connect_ex"):
+        setattr(socket.socket, name, looking_after(getattr(socket.socket, name), watching))
+
+
+def looking_after(connect, watching):
+    """Return a way to connect that looks again where nobody had listened yet: a server may have begun since."""
+
+    @functools.wraps(connect)
+    def looked_after(self, address):
+        watching.unseen.address = None
+        try:
+            return connect(self, address)
+        except BlockingIOError:
+            raise  # and it may have connected already
+        except OSError:
+            watching.unseen.address = None
+            raise
+        finally:
+            watching.look_again()
+
+    return looked_after
 
 
 class PortWatch:
@@ -41,12 +65,26 @@ class PortWatch:
         self.replica_id = replica_id
         self.known = {}  # port -> who listened there when it was asked last, and what was found of them
         self.told = set()
+        self.unseen = threading.local()  # .address: where this thread connects to, and nobody listened before
 
     def hook(self, event, arguments):
         if event == "socket.connect" and is_here(arguments[1]):
-            refusal = self.refusal(arguments[1][1])
-            if refusal:
-                self.refuse(refusal)
+            sockets = frozenset(listeners().get(arguments[1][1], ()))
+            if not sockets:
+                self.unseen.address = arguments[1]
+            self.judge(arguments[1][1], sockets)
+
+    def look_again(self):
+        """Refuse the server that has begun to listen between the look and the connection."""
+        address = self.unseen.address
+        if address is not None:
+            self.judge(address[1], frozenset(listeners().get(address[1], ())))
+
+    def judge(self, port, sockets):
+        """Refuse the port if one of these sockets, which listen there, is another replica's."""
+        refusal = self.refusal(port, sockets) if sockets else ""
+        if refusal:
+            self.refuse(refusal)
 
     def refuse(self, refusal):
         """Say it, and let nothing go on as if the server were the model's own: helpers that wait for a server take
@@ -58,11 +96,8 @@ class PortWatch:
             os._exit(1)  # it loads its model: requests are served by other threads
         raise ConnectionRefusedError(errno.ECONNREFUSED, refusal)
 
-    def refusal(self, port):
+    def refusal(self, port, sockets):
         """Say why the model must not talk to whom it would find at this port; empty where it may."""
-        sockets = frozenset(listeners().get(port, ()))
-        if not sockets:
-            return ""
         known = self.known.get(port)
         if known is None or known[0] != sockets:
             known = self.known[port] = sockets, self.found(port, sockets)
