@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 from clarifai_emulator.api.access.accounts import accounts_of, owner_warning, security_warnings
 from clarifai_emulator.api.access.auth import Authenticator
 from clarifai_emulator.api.access.issued_keys import IssuedKeys
+from clarifai_emulator.api.access.replica_callers import find_replica_caller
 from clarifai_emulator.api.call import Interceptor, Step
 from clarifai_emulator.api.platform_api import ApiParts, PlatformApi
 from clarifai_emulator.api.transport.mounts import Mount
@@ -227,6 +228,7 @@ class Emulator:
             user_id=self.config.user_id,
             callers=self.accounts.callers,
             is_replica=is_replica_token,
+            find_replica=find_replica_caller(self.nodepools.dispatcher.credential),
             find_key=IssuedKeys(self.store).find,
             now=self.clock.now,
             run_token=self._run_token,

@@ -25,6 +25,10 @@ from clarifai_emulator.errors import CallerError
 
 TOKEN_CHARACTERS = frozenset(string.ascii_letters + string.digits + "-_.~+/=:")
 _SCHEMES = ("Key ", "Bearer ")
+_REPLICA_HINT = (
+    "A model may ask models and workflows of its owner and read about them. For more, give it a token of its own, "
+    "from a secret."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +37,8 @@ class Caller:
 
     ``scopes`` and ``endpoints`` (gRPC paths) are None for everything, ``expires_at`` (seconds since the epoch) is
     None for never. ``app_id`` is None for a token, the one app of an app key; empty for an app key without one.
-    ``barred``: names of RPCs that it may not be used for.
+    ``barred``: names of RPCs that it may not be used for. ``replica_id``: the replica that asks, in its owner's
+    name; empty for anybody else.
     """
 
     user_id: str
@@ -42,6 +47,7 @@ class Caller:
     endpoints: frozenset[str] | None = None
     app_id: str | None = None
     barred: frozenset[str] = frozenset()
+    replica_id: str = ""
 
     def resolve(self, user_id: str) -> str:
         """A user id from a request with the alias ``me`` (and the empty id) replaced by the caller."""
@@ -84,8 +90,10 @@ class Caller:
             missing = sorted(rpc.required - self.scopes)
             raise _insufficient(
                 f"{rpc.name} needs the {'scope' if len(missing) == 1 else 'scopes'} {', '.join(missing)}, "
-                f"which this key of user {self.user_id!r} does not have.",
-                "Add to its scopes, or use a key without a list of scopes: it has all.",
+                f"which {self._credential} does not have.",
+                _REPLICA_HINT
+                if self.replica_id
+                else "Add to its scopes, or use a key without a list of scopes: it has all.",
             )
         if rpc.name in self.barred:
             raise needs_token_of_run(rpc.name)
@@ -99,6 +107,12 @@ class Caller:
                 f"{rpc.name} needs a personal access token; this is an app key of user {self.user_id!r}.",
                 "Use a key of type personal_access_token.",
             )
+
+    @property
+    def _credential(self) -> str:
+        if self.replica_id:
+            return f"the credential of replica {self.replica_id[:8]} of user {self.user_id!r}"
+        return f"this key of user {self.user_id!r}"
 
     def require_app(self, user_id: str, app_id: str) -> None:
         """Raise ``CallerError`` 11008 when this is an app key and that is not its app."""
@@ -122,8 +136,8 @@ class Authenticator:
     """Checks credentials against the tokens that are known, or accepts every well-formed one as one user.
 
     ``callers``: who shows up with each token; empty accepts every token, over connections that ``local_users``
-    takes it from, and ``run_token`` over all. ``find_key`` knows the keys that PostKeys made. ``now`` gives the
-    time, in seconds since the epoch.
+    takes it from, and ``run_token`` over all. ``find_key`` knows the keys that PostKeys made, ``find_replica`` the
+    credentials of replicas, for which ``is_replica``. ``now`` gives the time, in seconds since the epoch.
     """
 
     def __init__(
@@ -132,6 +146,7 @@ class Authenticator:
         user_id: str,
         callers: Mapping[str, Caller],
         is_replica: Callable[[str], bool] = lambda token: False,
+        find_replica: FindKey = lambda token: None,
         find_key: FindKey = lambda token: None,
         now: Callable[[], float] = time.time,
         local_users: LocalUsers | None = None,
@@ -143,6 +158,7 @@ class Authenticator:
         self._anyone = Caller(user_id)
         self._callers = dict(callers)
         self._is_replica = is_replica
+        self._find_replica = find_replica
         self._find_key = find_key
         self._now = now
 
@@ -199,10 +215,13 @@ class Authenticator:
                 StatusCode.CONN_KEY_INVALID, "Invalid format of key.", row="requests.credential-malformed"
             )
         if self._is_replica(token):
-            raise _insufficient(
-                "This credential belongs to a replica and is good for ProcessRunnerItems only.",
-                "A model that calls other models needs a token of its own, from a secret.",
-            )
+            caller = self._find_replica(token)
+            if caller is None:
+                raise _insufficient(
+                    "This credential belonged to a replica that has ended.",
+                    "A model asks with the CLARIFAI_PAT of its own environment, as long as it runs.",
+                )
+            return caller
         caller = self._find_key(token)
         if caller is None and not self._callers:
             if self._run_token and hmac.compare_digest(token.encode(), self._run_token):

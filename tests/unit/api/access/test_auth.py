@@ -68,13 +68,13 @@ def test_with_configured_tokens_each_is_its_user_and_others_are_refused_with_wha
     )
 
 
-def test_a_replicas_credential_is_no_users_token() -> None:
+def test_the_credential_of_a_replica_that_has_ended_is_refused() -> None:
     authenticator = Authenticator(user_id="ada", callers={}, is_replica=lambda token: token == "replica-1")
     error = refusal(authenticator, {"authorization": "Key replica-1"})
     assert error.code == StatusCode.CONN_INSUFFICIENT_SCOPES
     assert error.message == (
-        "This credential belongs to a replica and is good for ProcessRunnerItems only. A model that calls other "
-        "models needs a token of its own, from a secret."
+        "This credential belonged to a replica that has ended. A model asks with the CLARIFAI_PAT of its own "
+        "environment, as long as it runs."
     )
     assert authenticator.authenticate({"authorization": "Key replica-2"}) == Caller("ada")
 
