@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 from clarifai_grpc.grpc.api.resources_pb2 import WorkflowNode
 from hypothesis import given
@@ -28,7 +29,13 @@ def test_nodes_run_in_steps_whatever_their_order_of_definition() -> None:
 
 def test_a_node_knows_who_takes_from_it_and_all_that_comes_before_it() -> None:
     graph = NodeGraph.of(nodes_of(DIAMOND))
-    assert graph.readers() == {"end": [], "left": ["end"], "right": ["end"], "start": ["left", "right"], "other": []}
+    assert graph.readers() == {
+        "end": [],
+        "left": ["end"],
+        "right": ["end"],
+        "start": ["left", "right"],
+        "other": [],
+    }
     assert list(graph.before("end")) == ["left", "right", "start"]
 
 
@@ -86,7 +93,7 @@ def test_nodes_can_be_put_in_order_unless_they_make_a_circle(drawn: dict[str, li
     assert bool(circle) == bool(left)
     if circle:
         assert circle[0] == circle[-1] and len(set(circle)) == len(circle) - 1
-        assert all(giver in taken[taker] for giver, taker in zip(circle, circle[1:], strict=False))
+        assert all(giver in taken[taker] for giver, taker in pairwise(circle))
     else:
         place = {node: number for number, node in enumerate(NodeGraph.of(nodes_of(taken)).ordered())}
         assert place.keys() == taken.keys()
