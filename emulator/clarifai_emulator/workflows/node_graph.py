@@ -136,7 +136,7 @@ def find_circle(nodes: Sequence[WorkflowNode]) -> tuple[str, ...]:
             elif following in path:
                 ids = list(path)
                 # Against the direction in which it was looked for: from what gives to what takes.
-                return tuple([following, *reversed(ids[ids.index(following) :])])
+                return (following, *reversed(ids[ids.index(following) :]))
             else:
                 path[following] = iter(taken[following])
     return ()

@@ -92,7 +92,8 @@ def test_nodes_can_be_put_in_order_unless_they_make_a_circle(drawn: dict[str, li
 
     assert bool(circle) == bool(left)
     if circle:
-        assert circle[0] == circle[-1] and len(set(circle)) == len(circle) - 1
+        assert circle[0] == circle[-1]
+        assert len(set(circle)) == len(circle) - 1
         assert all(giver in taken[taker] for giver, taker in pairwise(circle))
     else:
         place = {node: number for number, node in enumerate(NodeGraph.of(nodes_of(taken)).ordered())}
