@@ -22,8 +22,8 @@ from clarifai_emulator.models.config_file import read_config_file
 from clarifai_emulator.models.image_content import model_file_of
 
 # Ways to other models that stand in code: the SDK's clients, addresses of the platform, the credential of a
-# replica. Every model imports the SDK for its own class, and many ask a server of their own through OpenAI's client:
-# neither is a call of a model.
+# replica. Every model imports the SDK for its own class, and many ask a server of their own through OpenAI's
+# client: neither is a call of a model.
 _WAYS = re.compile(
     rb"clarifai\.client|from clarifai import|import clarifai\b|clarifai_grpc\.channel|V2Stub|clarifai\.com|/v2/"
     rb"|CLARIFAI_(?:PAT|API_BASE|BASE_URL|USER_ID)"
