@@ -1,5 +1,5 @@
-"""What is said of edges is what the unmodified SDK does: one model's output, as the platform hands it on, is the input
-of another one, for every pair of types."""
+"""What is said of edges is what the unmodified SDK does: one model's output, as the platform hands it on, is the
+input of another one, for every pair of types."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from clarifai.runners.models.model_class import ModelClass
 from clarifai.runners.utils.data_types import Concept, Image, Region, Text
-from clarifai_grpc.grpc.api.resources_pb2 import Data, Input, Model, NodeInput, WorkflowNode
+from clarifai_grpc.grpc.api.resources_pb2 import Data, Input, MethodSignature, Model, NodeInput, WorkflowNode
 from clarifai_grpc.grpc.api.service_pb2 import PostModelOutputsRequest
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
@@ -42,6 +42,10 @@ def model_class(takes: tuple[Any, ...], gives: Any) -> type[ModelClass]:
     return type("Made", (ModelClass,), {"predict": ModelClass.method(scope["predict"])})
 
 
+def signature(model: ModelClass) -> MethodSignature:
+    return model._get_method_infos()["predict"].signature  # pyright: ignore[reportPrivateUsage]
+
+
 def answer(model: ModelClass, data: Data) -> tuple[int, Data]:
     """Ask a model as a workflow does."""
     found = model.predict_wrapper(PostModelOutputsRequest(model=Model(), inputs=[Input(data=data)]))
@@ -51,13 +55,13 @@ def answer(model: ModelClass, data: Data) -> tuple[int, Data]:
 @pytest.mark.parametrize("gives", VALUES, ids=str)
 def test_each_type_is_taken_or_refused_as_is_said(gives: Any):
     first = model_class((str,), gives)()
-    before = NodeModel("first", [first._get_method_infos()["predict"].signature])
+    before = NodeModel("first", [signature(first)])
     given = Data()
     given.text.raw = "x"
     _, output = answer(first, given)
     for takes in (*((each,) for each in VALUES), *itertools.product([str, Text, Image], repeat=2)):
         second = model_class(takes, str)()
-        models = {"first": before, "then": NodeModel("then", [second._get_method_infos()["predict"].signature])}
+        models = {"first": before, "then": NodeModel("then", [signature(second)])}
         nodes = [
             WorkflowNode(id="first"),
             WorkflowNode(id="then", node_inputs=[NodeInput(node_id="first")]),
