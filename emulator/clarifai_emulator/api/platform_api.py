@@ -194,11 +194,13 @@ class PlatformApi:
         served = resource_rpcs.handlers(self._parts.resources)
         artifacts = ("PostArtifactVersionsUpload", "GetArtifactVersion", "ListArtifactVersions")
         pipelines = ("PostPipelines", "PostPipelineVersionRuns", "PostPipelineStepVersionsUpload")
+        workflows = ("GetWorkflow", "PatchWorkflows", "PatchWorkflowIds")
         return HandlerFamilies(
             (
                 (served, lambda: served),
                 (artifacts, partial(self._artifacts, served)),
                 (pipelines, partial(self._pipelines, served)),
+                (workflows, partial(self._workflows, served)),
                 (("PostModelVersionsUpload",), self._uploads),
                 (("ListCloudProviders", "ListCloudRegions", "ListInstanceTypes"), self._catalogue),
                 (("ListLogEntries", "StreamLogEntries", "PostLogEntries"), self._logs),
@@ -229,6 +231,11 @@ class PlatformApi:
             served=served,
             max_bytes=self._parts.config.max_upload_bytes,
         ).handlers()
+
+    def _workflows(self, served: Mapping[str, Handler]) -> Mapping[str, Handler]:
+        from clarifai_emulator.api.handlers import workflows
+
+        return workflows.handlers(self._parts.resources, served)
 
     def _uploads(self) -> Mapping[str, Handler]:
         from clarifai_emulator.api.handlers import uploads
