@@ -15,7 +15,7 @@ from clarifai_emulator.api.transport.http2 import Find, Serve
 from clarifai_emulator.errors import CallerError, TransportError
 
 _CHANGES = ("Delete", "Patch", "Post", "Put")
-_ASKS = ("Outputs", "Searches")
+_ASKS = ("Outputs", "Results", "Searches")
 
 
 def contained(handlers: Mapping[str, Handler]) -> dict[str, Handler]:

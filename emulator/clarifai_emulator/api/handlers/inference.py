@@ -163,6 +163,7 @@ class Inference:
         except RoutingError as error:
             self._events.emit("route.refused", request_id=call.request_id, **error.as_dict())
             raise
+        call.decision = decision
         call.notes["rule"] = decision.rule.value
         call.trailers["x-clarifai-emulator-rule"] = decision.rule.value
         self._events.emit("route.decided", request_id=call.request_id, **decision.as_dict())
