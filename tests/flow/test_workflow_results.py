@@ -1,4 +1,4 @@
-"""A workflow runs: the unmodified SDK asks it, models deployed here answer its nodes, and operators those without."""
+"""A workflow runs: the unmodified SDK asks it, and models deployed here, and operators, answer its nodes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from clarifai.client import App
 from clarifai.client.workflow import Workflow
 
 from clarifai_emulator.control.thread import EmulatorThread
-from flow.driver import MODELS, Client, write_model
+from flow.driver import MODELS, write_model
 
 SHOUT = """
 from clarifai.runners.models.model_class import ModelClass
