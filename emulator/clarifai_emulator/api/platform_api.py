@@ -33,6 +33,7 @@ from clarifai_emulator.api.transport.ports import Ports
 from clarifai_emulator.catalogue import Catalogue
 from clarifai_emulator.clock import Clock
 from clarifai_emulator.config import EmulatorConfig
+from clarifai_emulator.dispatch.substitutes import Substitutes
 from clarifai_emulator.events import EventBus
 from clarifai_emulator.faults import Faults
 from clarifai_emulator.logbook import LogBook
@@ -82,11 +83,13 @@ class ApiParts:
 
 class PlatformApi:
     """Serves the platform's API of one emulator. ``interceptors``: each may put itself before every RPC, from the
-    next call on (``api/taps.py``). ``port`` and ``url`` are known once it listens."""
+    next call on (``api/taps.py``). ``substitutes``: what answers in the place of replicas. ``port`` and ``url`` are
+    known once it listens."""
 
     def __init__(self, parts: ApiParts) -> None:
         self._parts = parts
         self.interceptors: list[Interceptor] = []
+        self.substitutes = Substitutes()
         self._injector = Injector(
             parts.faults,
             events=parts.events,
@@ -294,6 +297,7 @@ class PlatformApi:
             text_of_call=CallTexts(parts.store).of,
             model_of=ToldModels(parts.store).of,
             cache=PredictionCache(parts.store.watch),
+            substitutes=self.substitutes,
         ).handlers()
 
     def _artifact_contents(self) -> Site:
