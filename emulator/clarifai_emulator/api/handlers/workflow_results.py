@@ -24,13 +24,14 @@ from clarifai_emulator.clock import Clock
 from clarifai_emulator.errors import CallerError, describe
 from clarifai_emulator.events import EventBus
 from clarifai_emulator.resources.resource import Resources
-from clarifai_emulator.resources.workflow_rows import WORKFLOW, WORKFLOW_VERSION
+from clarifai_emulator.resources.workflow_graph import graph_problems
+from clarifai_emulator.resources.workflow_rows import WORKFLOW
 from clarifai_emulator.spelling import did_you_mean_or
 from clarifai_emulator.store import Kind
 from clarifai_emulator.unique_ids import unique_id
 from clarifai_emulator.workflows.node_data import echoed, is_empty, limited
-from clarifai_emulator.workflows.node_graph import MOST_INPUTS, NodeGraph, graph_problems
-from clarifai_emulator.workflows.operators.hosted_operators import hosted_operator, operator_of
+from clarifai_emulator.workflows.node_graph import MOST_INPUTS, NodeGraph
+from clarifai_emulator.workflows.operators.hosted_operators import operator_of
 from clarifai_emulator.workflows.operators.operator import Operator
 from clarifai_emulator.workflows.operators.operator_settings import settings_with
 from clarifai_emulator.workflows.workflow_run import NodePlan, WorkflowRun
@@ -57,7 +58,7 @@ class WorkflowResults:
         """Run a workflow. The status of a node that fails is the status of the request."""
         _check_inputs(request.inputs)
         workflow = self._workflow(call, request)
-        plans = [self._plan(call, node) for node in workflow.nodes]
+        plans = [_plan(node) for node in workflow.nodes]
         state = ""
         if request.HasField("workflow_state"):
             state = self.states.call(call.caller.user_id, request.workflow_state.id)
@@ -112,37 +113,34 @@ class WorkflowResults:
         key = target(self.resources, WORKFLOW, call, request)
         workflow: Workflow = self.resources.shown(Kind.WORKFLOW, key, viewer)
         if request.version_id:
-            pinned = target(self.resources, WORKFLOW_VERSION, call, request)
+            pinned = (*key, request.version_id)
+            if self.resources.store.get(Kind.WORKFLOW_VERSION, pinned) is None or not self.resources.visible(
+                Kind.WORKFLOW_VERSION, pinned, viewer
+            ):
+                raise self.resources.missing(Kind.WORKFLOW_VERSION, pinned, viewer)
             version = self.resources.shown(Kind.WORKFLOW_VERSION, pinned, viewer)
             workflow.ClearField("nodes")
             workflow.nodes.extend(version.nodes)
             version.ClearField("nodes")
             workflow.version.CopyFrom(version)
-        problems = graph_problems(workflow.nodes)
+        problems = list(graph_problems(workflow.nodes))
         if problems:  # of a state that another program wrote: at create they are refused
+            what = "; ".join(f"{each.where}: {each.text}" for each in problems)
             raise CallerError(
                 StatusCode.WORKFLOW_INVALID_GRAPH,
-                f"Workflow {workflow.id!r} cannot run: {'; '.join(each.text for each in problems)}.",
+                f"Workflow {workflow.id!r} cannot run: {what}.",
                 hint="Save its nodes again.",
             )
         return workflow
 
-    def _plan(self, call: ApiCall, node: WorkflowNode) -> NodePlan:
-        """Return what will be asked for a node, and with which settings."""
-        address = (node.model.user_id, node.model.app_id, node.model.id)
-        model = node.model
-        if not self._is_seen(call, address):
-            # Routing says that it is not there, unless it is an operator that is nobody's model here.
-            model = hosted_operator(*address) or model
-        operator = _operator(node.id, model)
-        info = node.output_info_override
-        if operator is not None:
-            info = settings_with(model.model_version.output_info, info)
-        return NodePlan(node.id, model, operator, info, node.model.model_version.id, node.suppress_output)
 
-    def _is_seen(self, call: ApiCall, address: tuple[str, str, str]) -> bool:
-        there = self.resources.store.get(Kind.MODEL, address) is not None
-        return there and self.resources.visible(Kind.MODEL, address, call.caller.user_id)
+def _plan(node: WorkflowNode) -> NodePlan:
+    """Return what will be asked for a node, and with which settings. Its model is as it is shown: where there is
+    none, routing says so."""
+    operator, info = _operator(node.id, node.model), node.output_info_override
+    if operator is not None:
+        info = settings_with(node.model.model_version.output_info, info)
+    return NodePlan(node.id, node.model, operator, info, node.model.model_version.id, node.suppress_output)
 
 
 def _check_inputs(inputs: Sequence[Input]) -> None:
@@ -171,10 +169,10 @@ def _check_selectors(selectors: Iterable[str], nodes: Sequence[str]) -> None:
     """Refuse a selector for a node that the workflow does not have: it would select nothing, in silence."""
     for name in selectors:
         if name not in nodes:
-            hint = did_you_mean_or(name, nodes, f"its nodes are {', '.join(nodes)}")
+            hint = did_you_mean_or(name, nodes, f"its nodes are {', '.join(nodes)}.")
             raise CallerError(
                 StatusCode.WORKFLOW_INVALID_REQUEST,
-                f"node_runner_selectors names the node {name!r}, which the workflow does not have; {hint}.",
+                f"node_runner_selectors names the node {name!r}, which the workflow does not have; {hint}",
                 row="workflows.node-selectors",
             )
 

@@ -46,8 +46,8 @@ def test_an_operator_that_does_not_run_here_is_refused_by_name() -> None:
     assert refused.value.message == (
         "The emulator does not run the operator rag-prompter: it searches the inputs of an app, and the emulator "
         "keeps none. It runs concept-thresholder, image-crop, image-tiling-operator, object-counter, prompter, "
-        "random-sample, regex-based-classifier, region-thresholder, text-aggregation-operator. Put a model of yours, "
-        "or a stand-in, in its place."
+        "random-sample, regex-based-classifier, region-thresholder, text-aggregation-operator. Put a model of "
+        "yours, or a stand-in, in its place."
     )
 
 
