@@ -17,12 +17,13 @@ from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 from clarifai_emulator.models.versions import build_failed, is_building, newest_usable
 from clarifai_emulator.resources.filters import sorted_as_asked
 from clarifai_emulator.resources.identifiers import fresh_id
+from clarifai_emulator.resources.model_rows import published_model
 from clarifai_emulator.resources.resource import Resources
 from clarifai_emulator.resources.rows import IN_APP, Draft, Match, ParentField, Problem, Resource
 from clarifai_emulator.resources.workflow_graph import MAX_NODES, graph_problems, in_order
 from clarifai_emulator.store import Key, Kind
 
-# Where a node's model is looked for that names neither user nor app, and is not in the app of the workflow.
+# Operators that no model here stands for have their names in this app of Clarifai.
 _PUBLISHED = ("clarifai", "main")
 _ACTIONS = ("merge", "overwrite", "remove")
 _BETWEEN_WORDS = re.compile(r"[\W_]+")
@@ -49,10 +50,10 @@ def node_model(resources: Resources, workflow: Key, model: Model) -> Key:
     Clarifai's own where it is not there."""
     user_id = workflow[0] if model.user_id in ("", "me") else model.user_id
     key = (user_id, model.app_id or workflow[1], model.id)
-    published = (*_PUBLISHED, model.id)
     if not model.user_id and not model.app_id and resources.store.get(Kind.MODEL, key) is None:
-        is_there = resources.store.get(Kind.MODEL, published) is not None
-        return published if is_there or _operator_of_clarifai(published) is not None else key
+        operator = (*_PUBLISHED, model.id)
+        is_operator = _operator_of_clarifai(operator) is not None
+        return published_model(resources, model.id, workflow[0]) or (operator if is_operator else key)
     return key
 
 
