@@ -110,8 +110,8 @@ class EmulatorConfig:
     before its replica is replaced. ``probe_seconds``: how often a replica is asked whether it is alive and ready,
     and how long an answer may take. ``replica_processes`` bounds the processes and threads of a replica.
     ``queue_size`` bounds how many requests of one deployment may wait.
-    ``call_depth`` and ``call_fan_out`` bound the calls that models make while they answer a request: how deep they go,
-    and how many of one request may be open.
+    ``call_depth`` and ``call_fan_out`` bound the calls that models make while they answer a request: how deep they
+    go, and how many of one request may be open.
     ``num_threads`` overrides how many requests a replica takes at once.
     ``backend``: where replicas run, in processes of their own, in the emulator's, or in containers; a nodepool
     may say otherwise. ``docker``: for containers. ``accelerators``: simulated ones instead of this machine's
@@ -239,9 +239,7 @@ class EmulatorConfig:
         for name in ("hold_seconds", "request_seconds", "reclaim_seconds", "stop_seconds"):
             if getattr(self, name) < 0:
                 yield f"{name} must not be negative, got {getattr(self, name)}"
-        if self.queue_size < 1:
-            yield f"queue_size must be at least 1, got {self.queue_size}"
-        for name in ("call_depth", "call_fan_out"):
+        for name in ("queue_size", "call_depth", "call_fan_out"):
             if getattr(self, name) < 1:
                 yield f"{name} must be at least 1, got {getattr(self, name)}"
         if self.num_threads is not None and self.num_threads < 1:

@@ -1,8 +1,7 @@
-"""Models that call models: the emulator knows which request was made inside which other, without a change of code."""
+"""Models that call models: the emulator knows which request was made inside which other."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ import pytest
 from clarifai_emulator.control.thread import EmulatorThread
 from flow.driver import Client, inference_request, text_of, wait_for, write_model
 
-CALLS = '''
+CALLS = """
 import asyncio, json, os, threading, urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from clarifai.client import Model
@@ -95,15 +94,15 @@ class Calls(ModelClass):
                 async with session.post(url("inner"), json=body("inner"), headers=HEADERS) as answer:
                     return await answer.text()
         return asyncio.run(post())
-'''
-INNER = '''
+"""
+INNER = """
 from clarifai.runners.models.model_class import ModelClass
 
 class Inner(ModelClass):
     @ModelClass.method
     def predict(self, name: str) -> str:
         return f"hello {name}"
-'''
+"""
 WAYS = ["sdk", "thread", "pooled", "tasks", "asynchronous", "urllib", "requests", "httpx", "httpx2", "aiohttp"]
 
 
@@ -119,10 +118,10 @@ def finished(emulator: EmulatorThread, count: int) -> list[dict[str, Any]]:
 
 
 @pytest.fixture
-def calling(emulator: EmulatorThread, tmp_path: Path) -> Iterator[EmulatorThread]:
+def calling(emulator: EmulatorThread, tmp_path: Path) -> EmulatorThread:
     emulator.deploy(write_model(tmp_path, "inner", INNER))
     emulator.deploy(write_model(tmp_path, "outer", CALLS))
-    yield emulator
+    return emulator
 
 
 @pytest.mark.parametrize("how", WAYS)

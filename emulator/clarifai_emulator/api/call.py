@@ -16,7 +16,7 @@ from clarifai_emulator.api.transport.peer import NO_PEER, Peer
 from clarifai_emulator.messages.outline import Bytes
 
 if TYPE_CHECKING:
-    from clarifai_emulator.dispatch.call_tree import CallPlace
+    from clarifai_emulator.dispatch.call_tree import PlaceInTree
 
 UnaryHandler = Callable[["ApiCall", Any], Any | Awaitable[Any]]
 StreamHandler = Callable[["ApiCall", AsyncIterator[Any]], AsyncGenerator[Any]]
@@ -50,7 +50,7 @@ class ApiCall:
     came_back: tuple[Any, Bytes] = (None, b"")
     is_outline: bool = False
     takes_bytes: bool = False
-    place: CallPlace | None = None
+    place: PlaceInTree | None = None
 
     def whole(self, request: Any) -> Any:
         """Return a unary request with everything in it."""

@@ -1,7 +1,7 @@
 """Finds the place of requests that models make while they answer others; a step of the request chain.
 
-    x-clarifai-emulator-parent: the item ─┐
-    the credential of the replica ────────┴─► call.place ─► trace_id, parent_id, depth in events
+x-clarifai-emulator-parent: the item ─┐
+the credential of the replica ────────┴─► call.place ─► trace_id, parent_id, depth in events
 """
 
 from __future__ import annotations

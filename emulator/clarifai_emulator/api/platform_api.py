@@ -44,9 +44,9 @@ from clarifai_emulator.resources.resource import Resources
 from clarifai_emulator.store import Key, Kind, Store
 
 if TYPE_CHECKING:
+    from clarifai_emulator.backends.docker.engine import Meeting
     from clarifai_emulator.dispatch.call_tree import CallTree
     from clarifai_emulator.dispatch.circles import Circles
-    from clarifai_emulator.backends.docker.engine import Meeting
 
 # Replicas of this machine pull their work here, past the public port.
 _REPLICA_HOST = "127.0.0.1"

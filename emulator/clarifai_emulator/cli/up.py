@@ -82,9 +82,7 @@ def _size(ctx: click.Context, param: click.Parameter, value: str) -> int:
 @click.option(
     "--queue-size", type=int, default=128, show_default=True, help="Requests of a deployment that may wait."
 )
-@click.option(
-    "--call-depth", type=int, default=16, show_default=True, help="How deep models may call one another."
-)
+@click.option("--call-depth", type=int, default=16, show_default=True, help="How deep models may call one another.")
 @click.option(
     "--call-fan-out",
     type=int,

@@ -3,7 +3,7 @@
     client ─► request of `agent` ─┬─► request of `tool`       trace: the outermost request
                                   └─► request of `ranker` ─► request of `scorer`
 
-A replica asks with a credential of its own, so that its requests are known; a request without one costs nothing here.
+A replica asks with a credential of its own, so that its requests are known; one without it costs nothing here.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from clarifai_emulator.messages.address import ModelKey
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class CallPlace:
+class PlaceInTree:
     """The place of an inner request in its tree. ``parent``: the request that a model was answering when it made
     this one; ``model``: that model. ``trace_id``: the outermost request; ``depth``: how many are around this one.
     ``choices``: how many requests its replica had then, if none of them was named and the newest was taken; 1
@@ -66,13 +66,15 @@ class CallTree:
         self._most_depth = most_depth
         self._most_open = most_open
 
-    def place(self, replica_id: str, named: str) -> CallPlace | None:
+    def place(self, replica_id: str, named: str) -> PlaceInTree | None:
         """Return the place of a request of a replica; ``named``: the item that it says it was made for. None while
         the replica has no request. Raises ``CallerError`` where that one's client has gone."""
         replica = self._replica_of(replica_id)
         if replica is None:
             return None
-        parent = next((work for work in replica.busy if named in (work.id, work.request_id)), None) if named else None
+        parent = (
+            next((work for work in replica.busy if named in (work.id, work.request_id)), None) if named else None
+        )
         if parent is not None:
             return self._of(parent, replica)
         there = [work for work in replica.busy if work.is_open]
@@ -81,7 +83,7 @@ class CallTree:
         newest = max(there, key=lambda work: work.sent_at)
         return self._of(newest, replica, is_guessed=True, choices=len(there))
 
-    def place_here(self, named: str, user_id: str) -> CallPlace | None:
+    def place_here(self, named: str, user_id: str) -> PlaceInTree | None:
         """Return the place of a request that this user makes in this very process, where its replicas are."""
         for replica in self._replicas_here():
             if replica.runner_link.key[0] == user_id:
@@ -90,11 +92,11 @@ class CallTree:
                         return self._of(work, replica)
         return None
 
-    def _of(self, parent: Work, replica: Replica, *, is_guessed: bool = False, choices: int = 1) -> CallPlace:
+    def _of(self, parent: Work, replica: Replica, *, is_guessed: bool = False, choices: int = 1) -> PlaceInTree:
         if parent.state in (State.CANCELLED, State.FAILED):
             raise outer_has_ended(parent.request_id)
         outer = parent.place
-        return CallPlace(
+        return PlaceInTree(
             parent,
             outer.trace_id if outer is not None else parent.request_id,
             outer.depth + 1 if outer is not None else 1,
@@ -104,13 +106,13 @@ class CallTree:
             choices,
         )
 
-    def require_room(self, place: CallPlace) -> None:
+    def require_room(self, place: PlaceInTree) -> None:
         """Raise ``CallerError`` for an inference too deep in its tree, and for one beside too many others."""
         if place.depth > self._most_depth:
             raise CallerError(
                 StatusCode.CONN_EXCEEDS_LIMITS,
                 f"This request is {place.depth} calls deep, below request {place.trace_id}; {self._most_depth} are "
-                f"the most. Models call one another: {' → '.join(_models_around(place))} → …",
+                f"the most. Models call one another: {' -> '.join(_models_around(place))} -> ...",
                 hint="`clarifai-emulator events --tree` shows who called whom. Start the emulator with a larger "
                 "--call-depth if it is meant so.",
                 row="calls.limits",
@@ -119,17 +121,16 @@ class CallTree:
         if count >= self._most_open:
             raise CallerError(
                 StatusCode.CONN_EXCEEDS_LIMITS,
-                f"Request {place.parent.request_id} has {count} inner requests open, which is the "
-                "most.",
+                f"Request {place.parent.request_id} has {count} inner requests open, which is the most.",
                 hint="Make fewer calls at once, or start the emulator with a larger --call-fan-out.",
                 row="calls.limits",
             )
 
 
-def _models_around(place: CallPlace) -> list[str]:
+def _models_around(place: PlaceInTree) -> list[str]:
     names: list[str] = []
-    here: CallPlace | None = place
+    here: PlaceInTree | None = place
     while here is not None and len(names) < 4:
         names.append(here.model[2] if here.model is not None else "?")
         here = here.parent.place
-    return [*(["…"] if here is not None else []), *names[::-1]]
+    return [*(["..."] if here is not None else []), *names[::-1]]

@@ -23,8 +23,8 @@ _LOOK_AGAIN_SECONDS = 0.5
 
 
 class Circles:
-    """Watches the inner requests of one emulator that wait. ``replica_of``: a replica, by its id. ``can_grow``: whether
-    another replica may come to a lane, and why not, as a sentence goes on; ``name_of``: the model of a lane."""
+    """Watches the inner requests of one emulator that wait. ``replica_of``: a replica, by its id. ``why_no_more``:
+    why no other replica comes to a lane, as a sentence goes on, empty if one may; ``name_of``: a lane's model."""
 
     def __init__(
         self,
@@ -111,17 +111,18 @@ class Circles:
         lane = self._lane_of(work)
         assert lane is not None
         slots = len(waits.takes[work])
-        circle = [each for each in waits.circle(work) if each in waits.needs]
-        names = [self._name_of(each) for each in map(self._lane_of, circle) if each is not None]
+        holding = [each for each in waits.circle(work) if each in waits.needs]
+        names = [self._name_of(each) for each in map(self._lane_of, holding) if each is not None]
         # From a model back to itself; the last of them is the one that is asked for now.
         at = names.index(self._name_of(lane)) if self._name_of(lane) in names else 0
         names = [*names[at:], *names[:at]]
-        held = "slot, which is held by a request that waits" if slots == 1 else "slots, all held by requests that wait"
+        one, many = "slot, which is held by a request that waits", "slots, all held by requests that wait"
+        circle = " -> ".join([*names, *names[:1]])
         work.expire(
             CallerError(
                 StatusCode.MODEL_PREDICTION_FAILED,
-                f"This request would wait for itself: {' → '.join([*names, *names[:1]])}. {lane.key.name} has {slots} "
-                f"{held} for this one, and {self._why_no_more(lane)}.",
+                f"This request would wait for itself: {circle}. {lane.key.name} has {slots} "
+                f"{one if slots == 1 else many} for this one, and {self._why_no_more(lane)}.",
                 hint="Give the model more num_threads, or its deployment more max_replicas, or let the inner call "
                 "ask another deployment of the model (deployment_id).",
                 row="calls.circle",

@@ -1,7 +1,7 @@
 """Finds requests that wait for each other, so that none of them can ever go on: pure, no clock, no state.
 
-    a request that has a slot ── needs all ──► its open inner requests
-    a request that waits      ── takes one ──► a slot, held by one of these requests
+a request that has a slot ── needs all ──► its open inner requests
+a request that waits      ── takes one ──► a slot, held by one of these requests
 """
 
 from __future__ import annotations

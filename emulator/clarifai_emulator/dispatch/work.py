@@ -32,7 +32,7 @@ from clarifai_emulator.messages.outline import Bytes
 from clarifai_emulator.unique_ids import unique_id
 
 if TYPE_CHECKING:
-    from clarifai_emulator.dispatch.call_tree import CallPlace
+    from clarifai_emulator.dispatch.call_tree import PlaceInTree
     from clarifai_emulator.dispatch.lane import Lane
 
 UNARY_UNARY = RunnerMethodType.UNARY_UNARY
@@ -130,7 +130,7 @@ class Work:
         steps: tuple[WorkStep, ...] = (),
         came: bytes = b"",
         takes_bytes: bool = False,
-        place: CallPlace | None = None,
+        place: PlaceInTree | None = None,
     ) -> None:
         self.id = unique_id()
         self.place = place

@@ -154,7 +154,9 @@ class CallChain:
 
     def name_in(self, request):
         item = self.item()
-        if item is not None and self.is_own(request.url.host, request.url.port or _PORTS.get(request.url.scheme, 80)):
+        if item is not None and self.is_own(
+            request.url.host, request.url.port or _PORTS.get(request.url.scheme, 80)
+        ):
             request.headers[HEADER] = item
         elif HEADER in request.headers:
             del request.headers[HEADER]
@@ -172,7 +174,7 @@ class CallChain:
 
 
 def own_variable():
-    """Return the variable in which the SDK's runner keeps the id of its item; one in its place where it has none."""
+    """Return the variable in which the SDK's runner keeps the id of its item; one of ours where it has none."""
     runner = importlib.import_module("clarifai_protocol.base_runner")
     if not hasattr(runner, "_item_id_context"):
         runner._item_id_context = contextvars.ContextVar("item_id", default=None)  # ``lean_main.py`` sets it

@@ -28,7 +28,7 @@ from clarifai_emulator.messages.header_text import header_text
 from clarifai_emulator.routing import Ask, Decision, RoutingError
 
 if TYPE_CHECKING:
-    from clarifai_emulator.dispatch.call_tree import CallPlace
+    from clarifai_emulator.dispatch.call_tree import PlaceInTree
 
 Route = Callable[[Ask], tuple[Decision, Lane]]
 # The request, which a function gives, as a call, for people; empty where nobody wants to see it.
@@ -51,8 +51,8 @@ class Injections(Protocol):
 
 
 class Inference:
-    """Handlers of the inference RPCs. ``route`` decides, and gives the lane of the decision. Of requests that models
-    make: ``require_room`` refuses what is too deep or too many, ``watch_inner`` is told of those that wait."""
+    """Handlers of the inference RPCs. ``route`` decides, and gives the lane of the decision. Of requests that
+    models make, ``require_room`` refuses what is too deep or too many, ``watch_inner`` learns of those that wait."""
 
     def __init__(
         self,
@@ -66,7 +66,7 @@ class Inference:
         text_of_call: TextOfCall = lambda request, decision: "",
         model_of: ModelOf = lambda decision: None,
         cache: PredictionCache | None = None,
-        require_room: Callable[[CallPlace], None] = lambda place: None,
+        require_room: Callable[[PlaceInTree], None] = lambda place: None,
         watch_inner: Callable[[Work], None] = lambda work: None,
     ) -> None:
         self._route = route
