@@ -39,6 +39,7 @@ from clarifai_emulator.clock import Clock, PausableClock, SystemClock
 from clarifai_emulator.config import ANY_TOKEN, EmulatorConfig
 from clarifai_emulator.deploy.first_compute import FirstCompute
 from clarifai_emulator.dispatch.dispatcher import Dispatcher, is_replica_token
+from clarifai_emulator.dispatch.substitutes import Substitutes
 from clarifai_emulator.events import EventBus
 from clarifai_emulator.faults import Faults
 from clarifai_emulator.logbook import LogBook
@@ -286,6 +287,11 @@ class Emulator:
     def interceptors(self) -> list[Interceptor]:
         """Return the interceptors of every RPC, from the next call on (``api/taps.py``)."""
         return self.api.interceptors
+
+    @property
+    def substitutes(self) -> Substitutes:
+        """Return what answers methods of models in the place of their replicas."""
+        return self.api.substitutes
 
     def mount(self, *mounts: Mount) -> None:
         """Serve these sites too, beside the platform's API and at the same address. They take their requests before

@@ -331,7 +331,7 @@ def clarifai(_clarifai_serving: Serving, request: pytest.FixtureRequest) -> Iter
     stash = request.config.stash
     account = Clarifai(_clarifai_serving, stash[ENVIRONMENT].user_id, paths_of(request.node))
     request.node.stash[ACCOUNT] = account
-    with _opened(_clarifai_serving, request.config):
+    with _opened(_clarifai_serving, request.config), contextlib.closing(account):
         with prepared(account, request.node, stash[SETTINGS], stash[ENVIRONMENT].given_pat):
             yield account
 
@@ -357,8 +357,9 @@ def _wider(scope: Any) -> Any:
 
         environment = request.config.stash[ENVIRONMENT]
         environment.use()
-        with _opened(_clarifai_serving, request.config):
-            yield Clarifai(_clarifai_serving, environment.user_id, paths_of(request.node), is_of_test=False)
+        account = Clarifai(_clarifai_serving, environment.user_id, paths_of(request.node), is_of_test=False)
+        with _opened(_clarifai_serving, request.config), contextlib.closing(account):
+            yield account
 
     account.__doc__ = f"""As ``clarifai``, for a {scope} of tests: what it deploys stays until the {scope} is over.
     Tests that use ``clarifai`` find it there, and what they add goes with them."""

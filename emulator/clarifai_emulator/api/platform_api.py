@@ -33,6 +33,7 @@ from clarifai_emulator.api.transport.ports import Ports
 from clarifai_emulator.catalogue import Catalogue
 from clarifai_emulator.clock import Clock
 from clarifai_emulator.config import EmulatorConfig
+from clarifai_emulator.dispatch.substitutes import Substitutes
 from clarifai_emulator.events import EventBus
 from clarifai_emulator.faults import Faults
 from clarifai_emulator.logbook import LogBook
@@ -84,11 +85,13 @@ class ApiParts:
 
 class PlatformApi:
     """Serves the platform's API of one emulator. ``interceptors``: each may put itself before every RPC, from the
-    next call on (``api/taps.py``). ``port`` and ``url`` are known once it listens."""
+    next call on (``api/taps.py``). ``substitutes``: what answers in the place of replicas. ``port`` and ``url`` are
+    known once it listens."""
 
     def __init__(self, parts: ApiParts) -> None:
         self._parts = parts
         self.interceptors: list[Interceptor] = []
+        self.substitutes = Substitutes()
         self._injector = Injector(
             parts.faults,
             events=parts.events,
@@ -209,11 +212,13 @@ class PlatformApi:
         served = resource_rpcs.handlers(self._parts.resources)
         artifacts = ("PostArtifactVersionsUpload", "GetArtifactVersion", "ListArtifactVersions")
         pipelines = ("PostPipelines", "PostPipelineVersionRuns", "PostPipelineStepVersionsUpload")
+        workflows = ("GetWorkflow", "PatchWorkflows", "PatchWorkflowIds")
         return HandlerFamilies(
             (
                 (served, lambda: served),
                 (artifacts, partial(self._artifacts, served)),
                 (pipelines, partial(self._pipelines, served)),
+                (workflows, partial(self._workflows, served)),
                 (("PostModelVersionsUpload",), self._uploads),
                 (("ListCloudProviders", "ListCloudRegions", "ListInstanceTypes"), self._catalogue),
                 (("ListLogEntries", "StreamLogEntries", "PostLogEntries"), self._logs),
@@ -244,6 +249,11 @@ class PlatformApi:
             served=served,
             max_bytes=self._parts.config.max_upload_bytes,
         ).handlers()
+
+    def _workflows(self, served: Mapping[str, Handler]) -> Mapping[str, Handler]:
+        from clarifai_emulator.api.handlers import workflows
+
+        return workflows.handlers(self._parts.resources, served)
 
     def _uploads(self) -> Mapping[str, Handler]:
         from clarifai_emulator.api.handlers import uploads
@@ -288,6 +298,7 @@ class PlatformApi:
             cache=PredictionCache(parts.store.watch),
             require_room=lambda place: self._tree.require_room(place),
             watch_inner=lambda work: self._circles.watch(work),
+            substitutes=self.substitutes,
         ).handlers()
 
     def _artifact_contents(self) -> Site:
