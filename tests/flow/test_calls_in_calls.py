@@ -59,12 +59,15 @@ class Calls(ModelClass):
         return asyncio.run(both())[0]
 
     def asynchronous(self):
+        from clarifai.client.auth import create_stub
+        from clarifai.client.auth.helper import ClarifaiAuthHelper
+        from clarifai_grpc.grpc.api import service_pb2
+        from google.protobuf.json_format import ParseDict
         async def one():
-            model = Model(url="https://clarifai.com/me/demo/models/inner", base_url=BASE, pat=PAT)
-            answer = model.predict(name="x")  # in a running loop, the SDK's clients are asynchronous
-            while hasattr(answer, "__await__"):
-                answer = await answer
-            return answer
+            helper = ClarifaiAuthHelper(user_id="me", app_id="demo", pat=PAT, base=BASE)
+            request = service_pb2.PostModelOutputsRequest(model_id="inner", user_app_id=helper.get_user_app_id_proto())
+            answer = await create_stub(helper, is_async=True).PostModelOutputs(ParseDict(body("inner"), request))
+            return answer.outputs[0].data.parts[0].data.string_value
         return asyncio.run(one())
 
     def urllib(self):
