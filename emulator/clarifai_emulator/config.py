@@ -242,9 +242,6 @@ class EmulatorConfig:
         for name in ("hold_seconds", "request_seconds", "reclaim_seconds", "stop_seconds"):
             if getattr(self, name) < 0:
                 yield f"{name} must not be negative, got {getattr(self, name)}"
-        for name in ("queue_size", "call_depth", "call_fan_out"):
-            if getattr(self, name) < 1:
-                yield f"{name} must be at least 1, got {getattr(self, name)}"
         if self.num_threads is not None and self.num_threads < 1:
             yield f"num_threads must be at least 1, got {self.num_threads}"
         if self.backend not in BACKENDS:
@@ -266,6 +263,9 @@ class EmulatorConfig:
             yield f"runner must be 'lean' or 'genuine', got {self.runner!r}"
 
     def _size_problems(self) -> Iterator[str]:
+        for name in ("queue_size", "call_depth", "call_fan_out"):
+            if getattr(self, name) < 1:
+                yield f"{name} must be at least 1, got {getattr(self, name)}"
         if self.max_upload_bytes < 1:
             yield f"max_upload_bytes must be at least 1, got {self.max_upload_bytes}"
         connection, everything = self.max_connection_buffer_bytes, self.max_buffer_bytes

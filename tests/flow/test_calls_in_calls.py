@@ -65,8 +65,9 @@ class Calls(ModelClass):
         from google.protobuf.json_format import ParseDict
         async def one():
             helper = ClarifaiAuthHelper(user_id="me", app_id="demo", pat=PAT, base=BASE)
-            request = service_pb2.PostModelOutputsRequest(model_id="inner", user_app_id=helper.get_user_app_id_proto())
-            answer = await create_stub(helper, is_async=True).PostModelOutputs(ParseDict(body("inner"), request))
+            request = ParseDict(body("inner"), service_pb2.PostModelOutputsRequest(model_id="inner"))
+            request.user_app_id.MergeFrom(helper.get_user_app_id_proto())
+            answer = await create_stub(helper, is_async=True).PostModelOutputs(request)
             return answer.outputs[0].data.parts[0].data.string_value
         return asyncio.run(one())
 

@@ -113,7 +113,7 @@ class InProcessBackend:
     def _name_calls(self) -> None:
         """Let calls of models name the items that they belong to. While nothing else is loaded."""
         if self._end_naming is None:
-            self._end_naming = call_chain_main.CallChain(self._api_base()).install()
+            self._end_naming = call_chain_main.CallChain(self._api_base(), inprocess_environ.shown).install()
 
     async def close(self) -> None:
         for replica in tuple(self._replicas):

@@ -42,9 +42,11 @@ def _place(host, port):
 
 
 class CallChain:
-    """Sees to the calls of one process. ``base_url``: the emulator, as the model's clients know it."""
+    """Sees to the calls of one process. ``base_url``: the emulator, as the model's clients know it. ``also``: further
+    variables of the context that threads of the model have from who starts them."""
 
-    def __init__(self, base_url):
+    def __init__(self, base_url, *also):
+        self.also = also
         self.own = place_of(base_url)
         self.own_item = own_variable()
         self.undo = []
@@ -95,17 +97,20 @@ class CallChain:
         def start(thread):
             # A thread of a pool works for whoever submits, not for whoever made the pool grow.
             if (item := self.item()) is not None and getattr(thread, "_target", None) is not _POOL_WORKER:
-                thread.run = functools.partial(_lend_for_good, item, thread.run)
+                thread.run = functools.partial(_lend, self.lent(item), thread.run)
             return genuine(thread)
 
         return start
+
+    def lent(self, item):
+        return ((_lent, item), *((each, each.get()) for each in self.also))
 
     def submit(self, genuine):
         def submit(pool, function, /, *args, **named):
             item = self.item()
             if item is None:
                 return genuine(pool, function, *args, **named)
-            return genuine(pool, _lend, item, function, *args, **named)
+            return genuine(pool, _lend, self.lent(item), function, *args, **named)
 
         return submit
 
@@ -181,17 +186,13 @@ def own_variable():
     return runner._item_id_context
 
 
-def _lend(item, function, /, *args, **named):
-    token = _lent.set(item)
+def _lend(lent, function, /, *args, **named):
+    tokens = [(variable, variable.set(value)) for variable, value in lent]
     try:
         return function(*args, **named)
     finally:
-        _lent.reset(token)
-
-
-def _lend_for_good(item, run):
-    _lent.set(item)
-    run()
+        for variable, token in tokens:
+            variable.reset(token)
 
 
 @functools.cache
