@@ -45,6 +45,7 @@ from pytest_clarifai_emulator.model_paths import TestPaths
 from pytest_clarifai_emulator.replaced import (
     Replacement,
     model_named,
+    named_among,
     replaced_by_directory,
     replaced_by_functions,
 )
@@ -169,6 +170,15 @@ class Clarifai:
         handle = DeployedModel(self.serving, directory, options, recorded=recorded)
         self.deployed.append(handle)
         return handle
+
+    def handle(self, name: str) -> DeployedModel:
+        """Return the handle of a model that was deployed, by its id, ``USER/APP/models/ID`` or its URL. Raises
+        ``ConfigError``."""
+        __tracebackhide__ = True
+        key = named_among(
+            [each.key for each in self.deployed], self.user_id, name, "The test has deployed no model"
+        )
+        return next(each for each in reversed(self.deployed) if each.key == key)
 
     def undeploy(self, model: DeployedModel | str) -> None:
         """Delete a deployment, or every deployment of a model: a handle of ``deploy``, or a name as `undeploy` of

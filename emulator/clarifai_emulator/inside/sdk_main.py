@@ -169,7 +169,7 @@ def serve(job, reloads=None):
         "compute_cluster_id": os.environ.get("CLARIFAI_COMPUTE_CLUSTER_ID"),
         "nodepool_id": os.environ.get("CLARIFAI_NODEPOOL_ID"),
         "runner_id": os.environ.get("CLARIFAI_RUNNER_ID"),
-        "pat": os.environ.get("CLARIFAI_PAT"),
+        "pat": job["pat"],
         "base_url": job["base_url"],
         "num_threads": job["num_threads"] or 0,
         "health_check_port": 0,
