@@ -42,7 +42,7 @@ def _place(host, port):
 
 
 class CallChain:
-    """Sees to the calls of one process. ``base_url``: the emulator, as the model's clients know it. ``also``: further
+    """Sees to the calls of one process. ``base_url``: the emulator, as the model's clients know it. ``also``: more
     variables of the context that threads of the model have from who starts them."""
 
     def __init__(self, base_url, *also):
