@@ -64,8 +64,8 @@ def test_a_message_that_does_not_fit_is_shown_beside_what_was_expected() -> None
 
 def test_a_conversation_that_no_script_is_for() -> None:
     assert refusal(asked(latest="Sing"), [text("1", "plan")], [text("2", "sum")]) == (
-        f"No script of {MODEL} is for a conversation that begins with 'Sing': the first steps expect 'plan', 'sum'. "
-        "Change a first step's `contains`, or add a script without it, at the end."
+        f"No script of {MODEL} is for a conversation that begins with 'Sing': the first steps expect 'plan', "
+        "'sum'. Change a first step's `contains`, or add a script without it, at the end."
     )
 
 
