@@ -26,11 +26,8 @@ class WantedCall:
     arguments: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     def __str__(self) -> str:
-        if self.tool:
-            return f"tool {shown_call(self.tool, self.arguments)}"
-        if self.method or self.arguments:
-            return shown_call(self.method or "any method", self.arguments)
-        return "at all"
+        name = f"tool {self.tool}" if self.tool else self.method
+        return shown_call(name or "any method", self.arguments) if self.arguments else name
 
     def is_of(self, call: Call) -> bool:
         """Tell whether a call is one of the model."""
@@ -61,8 +58,8 @@ def _has(given: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
 
 def _complaint(calls: Sequence[Call], wanted: WantedCall, times: int | None, count: int) -> Iterator[str]:
     said = f"{wanted.model} was not called" if not count else f"{wanted.model} was called {_times(count)}"
-    asked = "" if str(wanted) == "at all" and count else f" {wanted}"
-    yield f"{said}{asked}{'' if times is None else f'; {_times(times)} was expected'}."
+    asked = f": {wanted}" if str(wanted) else ""
+    yield f"{said}{asked}{'' if times is None else f'; expected {_times(times)}'}."
     own = [call for call in calls if wanted.is_of(call)]
     shown = [call for call in own if call.tool] if wanted.tool else own
     if shown:
@@ -90,7 +87,7 @@ def _complaint(calls: Sequence[Call], wanted: WantedCall, times: int | None, cou
 def _near(wanted: WantedCall, calls: Sequence[Call]) -> str:
     names = sorted({name for call in calls for name in (call.model, call.model.rpartition("/")[2])})
     near = did_you_mean_or(wanted.model, names, "")
-    return f"; {near}".rstrip("?.") + "?" if near else ""
+    return f"; {near.rstrip('?')}" if near else ""
 
 
 def _listed(calls: Sequence[Call]) -> Iterator[str]:

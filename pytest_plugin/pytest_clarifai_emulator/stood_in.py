@@ -71,4 +71,7 @@ def _plainly(file: Path) -> Generator[None]:
         yield
     except ConfigError as error:
         problems = [each.removeprefix(f"{file}:1: ").removeprefix("stand_ins[0].") for each in error.problems]
-        raise ConfigError("clarifai.stand_in() cannot be used:", problems, hint=error.hint) from None
+        what = (
+            "clarifai.stand_in() cannot be used:" if problems else error.what.replace(f"{file}:1", "The stand-in")
+        )
+        raise ConfigError(what, problems, hint=error.hint) from None

@@ -13,7 +13,7 @@ from clarifai_emulator.cassettes import Cassette, RecordedCall
 from clarifai_emulator.errors import ConfigError
 from clarifai_emulator.models.directory import read_model_directory
 from clarifai_emulator.topology.files import load_topology
-from clarifai_emulator.topology.stand_ins import Answer, StandIn, ToolCall, stand_in_directory
+from clarifai_emulator.topology.stand_ins import Answer, AnsweredCall, StandIn, stand_in_directory
 
 ONE_WAY = (
     "1: stand_ins[0]: needs one of path, a model directory; answers; script, answers in order; or cassette, a file "
@@ -71,8 +71,8 @@ stand_ins:
     )
     assert found.scripts == (
         (
-            Answer("", "2 and 3", (ToolCall("add", '{"left": 2, "right": 3}'),)),
-            Answer("One moment.", calls=(ToolCall("now"), ToolCall("broken", "{", unchecked=True))),
+            Answer("", "2 and 3", (AnsweredCall("add", '{"left": 2, "right": 3}'),)),
+            Answer("One moment.", calls=(AnsweredCall("now"), AnsweredCall("broken", "{", unchecked=True))),
             Answer("The sum is 5."),
         ),
     )

@@ -3,6 +3,6 @@ names."""
 
 from clarifai_emulator.topology.stand_ins.entry import StandIn, read_stand_in
 from clarifai_emulator.topology.stand_ins.model_directory import stand_in_directory
-from clarifai_emulator.topology.stand_ins.scripted_answers import Answer, ToolCall
+from clarifai_emulator.topology.stand_ins.scripted_answers import Answer, AnsweredCall
 
-__all__ = ["Answer", "StandIn", "ToolCall", "read_stand_in", "stand_in_directory"]
+__all__ = ["Answer", "StandIn", "AnsweredCall", "read_stand_in", "stand_in_directory"]

@@ -22,7 +22,7 @@ ANSWER_KEYS = ("contains", "text", "calls", *CALL_KEYS)
 
 
 @dataclass(frozen=True, slots=True)
-class ToolCall:
+class AnsweredCall:
     """A call of a tool that is answered. ``arguments``: as JSON; a text of a file's is given as it stands there,
     whatever it is. ``unchecked``: also where the request does not offer such a tool."""
 
@@ -37,7 +37,7 @@ class Answer:
 
     text: str
     contains: str = ""
-    calls: tuple[ToolCall, ...] = ()
+    calls: tuple[AnsweredCall, ...] = ()
 
 
 Script = tuple[Answer, ...]
@@ -82,8 +82,8 @@ def _answer(file: YamlFile, node: Node, key: str) -> Answer:
     return Answer(texts.get("text", ""), texts.get("contains", ""), tuple(calls))
 
 
-def _calls(file: YamlFile, node: Node, key: str) -> list[ToolCall]:
-    found: list[ToolCall] = []
+def _calls(file: YamlFile, node: Node, key: str) -> list[AnsweredCall]:
+    found: list[AnsweredCall] = []
     for index, item in enumerate(file.items(node, key)):
         where = f"{key}[{index}]"
         entries = file.mapping(item, where)
@@ -95,7 +95,7 @@ def _calls(file: YamlFile, node: Node, key: str) -> list[ToolCall]:
     return found
 
 
-def _call(file: YamlFile, node: Node, key: str) -> ToolCall:
+def _call(file: YamlFile, node: Node, key: str) -> AnsweredCall:
     entries = file.mapping(node, key)
     arguments: Any = file.value(entries["arguments"][1]) if "arguments" in entries else {}
     if not isinstance(arguments, dict | str):
@@ -108,7 +108,7 @@ def _call(file: YamlFile, node: Node, key: str) -> ToolCall:
     unchecked: Any = file.value(entries["unchecked"][1]) if "unchecked" in entries else False
     if not isinstance(unchecked, bool):
         file.complain(entries["unchecked"][1], f"{key}.unchecked", f"expected true or false, found {unchecked!r}")
-    return ToolCall(
+    return AnsweredCall(
         file.text(entries["tool"][1], f"{key}.tool"), _as_json(file, arguments, node, key), unchecked is True
     )
 
