@@ -14,7 +14,7 @@ from clarifai_emulator.api.access.issued_keys import IssuedKeys
 from clarifai_emulator.api.call import ApiCall, Handler
 from clarifai_emulator.api.handlers import instance_types as catalogue
 from clarifai_emulator.api.handlers import log_entries as logs
-from clarifai_emulator.api.handlers import resource_rpcs
+from clarifai_emulator.api.handlers import resource_rpcs, workflows
 from clarifai_emulator.api.rpc import rpc_table
 from clarifai_emulator.behaviour import Behaviour
 from clarifai_emulator.catalogue import Catalogue
@@ -77,8 +77,10 @@ class ResourceApi:
         )
         self.issued_keys = IssuedKeys(self.store)
         self.logbook = LogBook()
+        served = resource_rpcs.handlers(self.resources)
         self.handlers: dict[str, Handler] = {
-            **resource_rpcs.handlers(self.resources),
+            **served,
+            **workflows.handlers(self.resources, served),
             **catalogue.handlers(self.catalogue),
             **logs.handlers(self.logbook, self.organisations, lambda: None),
         }

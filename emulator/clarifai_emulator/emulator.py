@@ -39,6 +39,7 @@ from clarifai_emulator.clock import Clock, PausableClock, SystemClock
 from clarifai_emulator.config import ANY_TOKEN, EmulatorConfig
 from clarifai_emulator.deploy.first_compute import FirstCompute
 from clarifai_emulator.dispatch.dispatcher import Dispatcher, is_replica_token
+from clarifai_emulator.dispatch.substitutes import Substitutes
 from clarifai_emulator.events import EventBus
 from clarifai_emulator.faults import Faults
 from clarifai_emulator.logbook import LogBook
@@ -228,7 +229,7 @@ class Emulator:
             user_id=self.config.user_id,
             callers=self.accounts.callers,
             is_replica=is_replica_token,
-            find_replica=find_replica_caller(self.nodepools.dispatcher.credential),
+            find_replica=find_replica_caller(self.nodepools.dispatcher.credential, self.config.replica_access),
             find_key=IssuedKeys(self.store).find,
             now=self.clock.now,
             run_token=self._run_token,
@@ -246,6 +247,11 @@ class Emulator:
             return caller.user_id != user, caller.scopes is not None, caller.expires_at is not None
 
         return min(callers, key=rank, default=self._run_token)
+
+    def issue_pat_of_threads(self) -> str:
+        """Return a further token like those of replicas, of the emulator's own user: for threads of this process of
+        which nobody knows whose model started them."""
+        return self.dispatcher.issue_credential((self.config.user_id, "", "", "")).token
 
     def _api(self, steps: Sequence[Step]) -> PlatformApi:
         return PlatformApi(
@@ -286,6 +292,11 @@ class Emulator:
     def interceptors(self) -> list[Interceptor]:
         """Return the interceptors of every RPC, from the next call on (``api/taps.py``)."""
         return self.api.interceptors
+
+    @property
+    def substitutes(self) -> Substitutes:
+        """Return what answers methods of models in the place of their replicas."""
+        return self.api.substitutes
 
     def mount(self, *mounts: Mount) -> None:
         """Serve these sites too, beside the platform's API and at the same address. They take their requests before

@@ -46,6 +46,7 @@ _DESCRIPTIONS: dict[str, str] = {
     "CONN_INSUFFICIENT_SCOPES": "API key has insufficient scopes",
     "CONN_BAD_REQUEST_FORMAT": "Bad request format",
     "PREDICT_INVALID_REQUEST": "Invalid request",
+    "WORKFLOW_INVALID_GRAPH": "Workflow graph is invalid",
     "RPC_REQUEST_QUEUE_FULL": "Sorry, the server is too busy at the moment. Please try again later",
     "RPC_SERVER_UNAVAILABLE": "Sorry, the server is unavailable at the moment. Please try again later",
     "RPC_REQUEST_TIMEOUT": "Sorry, your request has timed out. Please try your request again",

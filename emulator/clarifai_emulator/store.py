@@ -40,6 +40,8 @@ class Kind(str):
     PIPELINE_RUN: ClassVar[Kind]  # user, app, pipeline, version, run
     PIPELINE_STEP: ClassVar[Kind]  # user, app, step
     PIPELINE_STEP_VERSION: ClassVar[Kind]  # user, app, step, version
+    WORKFLOW: ClassVar[Kind]  # user, app, workflow
+    WORKFLOW_VERSION: ClassVar[Kind]  # user, app, workflow, version
     SOURCE: ClassVar[Kind]  # user, app, model, version -> models.version_source.ModelSource
 
 
@@ -60,6 +62,8 @@ Kind.PIPELINE_VERSION = Kind("pipeline_version")
 Kind.PIPELINE_RUN = Kind("pipeline_version_run")
 Kind.PIPELINE_STEP = Kind("pipeline_step")
 Kind.PIPELINE_STEP_VERSION = Kind("pipeline_step_version")
+Kind.WORKFLOW = Kind("workflow")
+Kind.WORKFLOW_VERSION = Kind("workflow_version")
 Kind.SOURCE = Kind("source")
 
 NAMED = tuple(kind for kind in vars(Kind).values() if isinstance(kind, Kind))

@@ -5,6 +5,7 @@ Tests deploy, make resources and look what happened with it.
 
 from __future__ import annotations
 
+import contextlib
 import secrets as tokens
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -35,6 +36,7 @@ from clarifai_emulator.control.verbs import CassetteUse
 from clarifai_emulator.emulator import Emulator
 from clarifai_emulator.events import Event
 from clarifai_emulator.faults import Fault
+from clarifai_emulator.messages.address import ModelAddress, ModelKey
 from clarifai_emulator.resources.credential_rows import PAT as PAT_TYPE
 from clarifai_emulator.routing import Ask, Decision
 from clarifai_emulator.store import Kind
@@ -42,6 +44,13 @@ from pytest_clarifai_emulator.called import WantedCall, require_called
 from pytest_clarifai_emulator.called_model import CalledModel, model_key
 from pytest_clarifai_emulator.deployed import DeployedModel
 from pytest_clarifai_emulator.model_paths import TestPaths
+from pytest_clarifai_emulator.replaced import (
+    Replacement,
+    model_named,
+    named_among,
+    replaced_by_directory,
+    replaced_by_functions,
+)
 from pytest_clarifai_emulator.routed import require_routed
 from pytest_clarifai_emulator.sdk_clock import Retries
 from pytest_clarifai_emulator.serving import turn
@@ -100,6 +109,7 @@ class Clarifai:
         self._user_id = user_id
         self.deployed: list[DeployedModel] = []
         self._faults: list[AddedFault] = []
+        self._replaced = contextlib.ExitStack()
         self.cassette: CassetteUse | None = None  # of the mark clarifai_cassette
         self.gpus: tuple[str, ...] = ()  # UUIDs of the devices that the mark clarifai_gpu holds
         self.replaying: Callable[[Path, str], tuple[str, str, str] | None] = lambda path, model: None
@@ -189,10 +199,46 @@ class Clarifai:
             path=given,
         )
 
+    def handle(self, name: str) -> DeployedModel:
+        """Return the handle of a model that was deployed, by its id, ``USER/APP/models/ID`` or its URL. Raises
+        ``ConfigError``."""
+        __tracebackhide__ = True
+        key = named_among(
+            [each.key for each in self.deployed], self.user_id, name, "The test has deployed no model"
+        )
+        return next(each for each in reversed(self.deployed) if each.key == key)
+
     def undeploy(self, model: DeployedModel | str) -> None:
         """Delete a deployment, or every deployment of a model: a handle of ``deploy``, or a name as `undeploy` of
         the command line takes it. Its replicas have ended then. Raises ``CallerError``."""
         self.serving.undeploy(model.deployment_id if isinstance(model, DeployedModel) else model)
+
+    def replace(self, model: DeployedModel | str, substitute: Any, /) -> Replacement:
+        """Let something of the test answer for a model: calls of the test and of other models reach it.
+
+        ``model``: a handle of ``deploy``, the model's id, ``USER/APP/models/ID`` or its URL. ``substitute``: a
+        function (named as the method, or of a model that has one), ``{"METHOD": function}``, an object or class
+        with methods of these names, or a model directory. Methods that are not named stay the model's own. As a
+        context manager, until the end of the block. Raises ``ConfigError`` when it does not fit."""
+        __tracebackhide__ = True
+        real = model if isinstance(model, DeployedModel) else None
+        key = real.key if real is not None else model_named(self.serving, self.user_id, str(model))
+        if isinstance(substitute, str | Path):
+            found = real or next((each for each in reversed(self.deployed) if each.key == key), None)
+            stand_in = partial(self._stand_in, key, found, substitute)
+            replacement = replaced_by_directory(self.serving, key, found, stand_in)
+        else:
+            replacement = replaced_by_functions(self.serving, key, substitute)
+            self._replaced.callback(replacement.remove)
+        return replacement
+
+    def _stand_in(self, key: ModelKey, real: DeployedModel | None, path: str | Path) -> DeployedModel:
+        placed: dict[str, Any] = {} if real is None else {"deployment": real.deployment_id, **real.placed}
+        return self.deploy(path, model=ModelAddress(*key).name, **placed)
+
+    def close(self) -> None:
+        """End what would outlive the account: functions that replace models."""
+        self._replaced.close()
 
     def cluster(self, id: str = "cluster", **fields: Any) -> ComputeCluster:
         """Create a compute cluster; ``fields`` are those of the platform's ``ComputeCluster``."""

@@ -58,6 +58,13 @@ class DeployedModel(CalledModel):
         return self.deployed.deployment_id
 
     @property
+    def placed(self) -> dict[str, Any]:
+        """Return the options of ``Clarifai.deploy`` that say where it runs."""
+        names = {"nodepool_id": "nodepool", "compute_cluster_id": "cluster", "instance": "instance"}
+        given = {names[name]: value for name, value in self._options.items() if name in names and value}
+        return {name: value for name, value in given.items() if "instance" not in given or name == "instance"}
+
+    @property
     def methods(self) -> tuple[str, ...]:
         """Return the names of the model's methods."""
         return tuple(signature.name for signature in self.deployed.signatures)

@@ -186,7 +186,8 @@ def test_reports_go_to_files_beside_what_is_shown(repository: Path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "Say what to check: files or folders."),
+        ([], "Say what to check: files or folders, or several models that call one another."),
+        (["--model", "models/greeter"], "Say what to check: files or folders, or several models"),
         (["app"], "Give at least one --model DIR"),
         (["nowhere", "--model", "models/greeter"], "there is no "),
         (["app", "--model", "models/none"], "there is no directory models/none\n"),

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from clarifai_emulator.api.access.accounts import Accounts
 from clarifai_emulator.api.access.admission import Admissions
 from clarifai_emulator.api.access.auth import Authenticator
-from clarifai_emulator.api.access.contained import contained, exposed
+from clarifai_emulator.api.access.contained import contained, for_replicas, refusing_mount
 from clarifai_emulator.api.call import Handler, Interceptor, Step
 from clarifai_emulator.api.chain import RequestChain
 from clarifai_emulator.api.content_links import CONTENTS, ContentLinks
@@ -33,6 +33,7 @@ from clarifai_emulator.api.transport.ports import Ports
 from clarifai_emulator.catalogue import Catalogue
 from clarifai_emulator.clock import Clock
 from clarifai_emulator.config import EmulatorConfig
+from clarifai_emulator.dispatch.substitutes import Substitutes
 from clarifai_emulator.events import EventBus
 from clarifai_emulator.faults import Faults
 from clarifai_emulator.logbook import LogBook
@@ -82,11 +83,13 @@ class ApiParts:
 
 class PlatformApi:
     """Serves the platform's API of one emulator. ``interceptors``: each may put itself before every RPC, from the
-    next call on (``api/taps.py``). ``port`` and ``url`` are known once it listens."""
+    next call on (``api/taps.py``). ``substitutes``: what answers in the place of replicas. ``port`` and ``url`` are
+    known once it listens."""
 
     def __init__(self, parts: ApiParts) -> None:
         self._parts = parts
         self.interceptors: list[Interceptor] = []
+        self.substitutes = Substitutes()
         self._injector = Injector(
             parts.faults,
             events=parts.events,
@@ -151,9 +154,10 @@ class PlatformApi:
     async def listen_for_containers(self, meeting: Meeting) -> int:
         """Open a port where containers find their work, and the API for what their models call. Raises
         ``OSError``."""
-        if meeting.is_exposed and not self._parts.config.knows_tokens:
-            return await self.ports.open(meeting.listen, exposed(self._replicas.find))
-        inner, site = self._sites(contained(self._handlers), is_for_containers=True)
+        is_open = meeting.is_exposed and not self._parts.config.knows_tokens
+        further = [refusing_mount()] if is_open else []
+        inner, site = self._sites(contained(self._handlers), further, is_for_containers=True)
+        inner = for_replicas(inner) if is_open else inner
         return await self.ports.open(
             meeting.listen, self._replicas.find, inner, early=meeting.may_come_later, http=site
         )
@@ -194,11 +198,13 @@ class PlatformApi:
         served = resource_rpcs.handlers(self._parts.resources)
         artifacts = ("PostArtifactVersionsUpload", "GetArtifactVersion", "ListArtifactVersions")
         pipelines = ("PostPipelines", "PostPipelineVersionRuns", "PostPipelineStepVersionsUpload")
+        workflows = ("GetWorkflow", "PatchWorkflows", "PatchWorkflowIds")
         return HandlerFamilies(
             (
                 (served, lambda: served),
                 (artifacts, partial(self._artifacts, served)),
                 (pipelines, partial(self._pipelines, served)),
+                (workflows, partial(self._workflows, served)),
                 (("PostModelVersionsUpload",), self._uploads),
                 (("ListCloudProviders", "ListCloudRegions", "ListInstanceTypes"), self._catalogue),
                 (("ListLogEntries", "StreamLogEntries", "PostLogEntries"), self._logs),
@@ -229,6 +235,11 @@ class PlatformApi:
             served=served,
             max_bytes=self._parts.config.max_upload_bytes,
         ).handlers()
+
+    def _workflows(self, served: Mapping[str, Handler]) -> Mapping[str, Handler]:
+        from clarifai_emulator.api.handlers import workflows
+
+        return workflows.handlers(self._parts.resources, served)
 
     def _uploads(self) -> Mapping[str, Handler]:
         from clarifai_emulator.api.handlers import uploads
@@ -271,6 +282,7 @@ class PlatformApi:
             text_of_call=CallTexts(parts.store).of,
             model_of=ToldModels(parts.store).of,
             cache=PredictionCache(parts.store.watch),
+            substitutes=self.substitutes,
         ).handlers()
 
     def _artifact_contents(self) -> Site:

@@ -56,7 +56,8 @@ def check(
 
     Python files, notebooks, JavaScript, TypeScript and shell scripts are read, not run, and so are the commands of
     Makefiles, Dockerfiles, workflows and compose files that call curl, and the code in Markdown that is named (or
-    --docs). model.py is imported in a process of its own (see --static). What could not be checked is reported too.
+    --docs). So are the models' own modules, where they call other models: with several --model, CLIENT_PATHS may
+    be left out. model.py is imported in a process of its own (see --static). What could not be checked is told too.
     A comment ignores a rule on its line: `# clarifai: ignore[wrong-type] the reason`. Without CLIENT_PATHS or
     --model, the clients or models of [tool.clarifai-emulator] in the nearest pyproject.toml are taken.
 
@@ -66,6 +67,7 @@ def check(
       clarifai-emulator check clients/ --model my-model
       clarifai-emulator check app.py use.ipynb README.md --model my-model
       clarifai-emulator check app.py --model my-model=me/main/models/greeter
+      clarifai-emulator check --model models/agent --model models/ranker
       clarifai-emulator check . --model a --model "b=*" --fail-on unchecked
       clarifai-emulator check . --model my-model --output sarif:found.sarif
       clarifai-emulator check . --model my-model --show-calls
@@ -86,10 +88,11 @@ def check(
     settings = read_settings()
     paths = paths or settings.clients
     models = models or settings.models
-    if not paths and not options["fuzz"]:
+    if not paths and len(models) < 2 and not options["fuzz"]:
         raise click.UsageError(
-            "Say what to check: files or folders. Try `clarifai-emulator check . --model DIR`, or name them as "
-            "clients in [tool.clarifai-emulator] of pyproject.toml."
+            "Say what to check: files or folders, or several models that call one another. Try "
+            "`clarifai-emulator check . --model DIR`, or name them as clients in [tool.clarifai-emulator] of "
+            "pyproject.toml."
         )
     if not models:
         from clarifai_emulator.cli.writable_places import models_nearby

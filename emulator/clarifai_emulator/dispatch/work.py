@@ -160,6 +160,10 @@ class Work:
         """Tell whether the routing decision lets this runner take the work."""
         return nodepool in self.nodepools and self.runner_id in ("", runner_id)
 
+    def turn_to(self, nodepool: NodepoolKey) -> None:
+        """Let any runner of this nodepool take the work, and no other."""
+        self.nodepools, self.runner_id = (nodepool,), ""
+
     def hold(self, timer: ClockTimer) -> None:
         """Keep the timer that ends the wait for a replica; it is cancelled once the outcome is settled."""
         self._hold = timer

@@ -87,9 +87,9 @@ def follow_api_base():
 
 
 class FollowedTools:
-    """Lets ``AgenticModelClass`` look for MCP servers at ``CLARIFAI_API_BASE``: where one is named by the address of
-    its page, as the SDK's examples do, it has the platform's own API in its code. It is imported with a model, if at
-    all, so this waits for it as a finder of modules."""
+    """Lets ``AgenticModelClass`` look for MCP servers at ``CLARIFAI_API_BASE``: where one is named by the address
+    of its page, as the SDK's examples do, it has the platform's own API in its code. It is imported with a model, if
+    at all, so this waits for it as a finder of modules."""
 
     NAME = "clarifai.runners.models.agentic_class"
     REAL = "https://api.clarifai.com/v2/ext/mcp/"
@@ -218,7 +218,7 @@ def serve(job, reloads=None):
         "compute_cluster_id": os.environ.get("CLARIFAI_COMPUTE_CLUSTER_ID"),
         "nodepool_id": os.environ.get("CLARIFAI_NODEPOOL_ID"),
         "runner_id": os.environ.get("CLARIFAI_RUNNER_ID"),
-        "pat": os.environ.get("CLARIFAI_PAT"),
+        "pat": job["pat"],
         "base_url": job["base_url"],
         "num_threads": job["num_threads"] or 0,
         "health_check_port": 0,

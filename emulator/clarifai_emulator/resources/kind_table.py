@@ -21,6 +21,7 @@ from clarifai_emulator.resources.pipeline_rows import (
     PIPELINE_VERSION,
 )
 from clarifai_emulator.resources.rows import Record
+from clarifai_emulator.resources.workflow_rows import WORKFLOW, WORKFLOW_VERSION
 from clarifai_emulator.store import Kind
 
 # Users are shown by RPCs of their own, and sources by none.
@@ -45,6 +46,8 @@ ROWS: tuple[Record, ...] = (
     PIPELINE_RUN,
     PIPELINE_STEP,
     PIPELINE_STEP_VERSION,
+    WORKFLOW,
+    WORKFLOW_VERSION,
     SOURCE,
 )
 

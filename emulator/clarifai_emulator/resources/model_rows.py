@@ -16,6 +16,14 @@ from clarifai_emulator.resources.rows import IN_APP, Draft, Match, ParentField, 
 from clarifai_emulator.store import Key, Kind, Store
 
 _ACTIONS = ("merge", "overwrite", "remove")
+_PUBLISHED = ("clarifai", "main")
+
+
+def published_model(resources: Resources, model_id: str, viewer: str) -> Key | None:
+    """Return the key of the model with this id that Clarifai itself publishes, where ``viewer`` may see one."""
+    key = (*_PUBLISHED, model_id)
+    there = resources.store.get(Kind.MODEL, key) is not None
+    return key if there and resources.visible(Kind.MODEL, key, viewer) else None
 
 
 def newest_visible(resources: Resources, model: Key, viewer: str) -> str:

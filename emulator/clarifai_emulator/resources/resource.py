@@ -90,6 +90,7 @@ class Resources:
         for draft in drafts:
             self._make_parents(row, draft.key)
             self.store.put(kind, draft.key, draft.message)
+            row.saved(self, draft)
         return [draft.key for draft in drafts]
 
     def check(
@@ -117,6 +118,7 @@ class Resources:
         self._check(row, drafts)
         for draft in drafts:
             self.store.put(kind, draft.key, draft.message, to_front=row.listed_by_change)
+            row.saved(self, draft)
         return [draft.key for draft in drafts]
 
     def assign(
@@ -136,6 +138,7 @@ class Resources:
         )
         if differing:
             self.store.put(kind, draft.key, draft.message, to_front=row.listed_by_change)
+            row.saved(self, draft)
         return differing
 
     def delete(self, kind: Kind, keys: Iterable[Key]) -> None:

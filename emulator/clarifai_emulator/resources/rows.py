@@ -102,10 +102,11 @@ class Resource(Record):
     ``{user}`` and ``{id}`` are its own. ``unknown_ids``: the code where a deletion names such. ``verbs``: those of
     the kind that are served, where the platform has them.
 
-    Hooks: ``prepare`` fills what the server fills, ``validate`` lists what is wrong, ``show`` changes the copy
-    that goes out to a viewer (never the stored one), ``before_delete`` removes what cannot stay (what lies in the
-    resource goes anyhow), ``matches`` and ``order`` are List's own filters and sorting, ``make`` creates one of the
-    caller that is only mentioned (apps). Each is given the ``Resources`` it works on, but for ``order``.
+    Hooks: ``prepare`` fills what the server fills, ``validate`` lists what is wrong, ``saved`` makes what comes
+    with one that was stored or changed, ``show`` changes the copy that goes out to a viewer (never the stored one),
+    ``before_delete`` removes what cannot stay (what lies in the resource goes anyhow), ``matches`` and ``order``
+    are List's own filters and sorting, ``make`` creates one of the caller that is only mentioned (apps). Each is
+    given the ``Resources`` it works on, but for ``order``.
     """
 
     stem: str = ""
@@ -127,6 +128,7 @@ class Resource(Record):
     unknown_ids: int = 0
     prepare: Callable[[Resources, Draft], None] = _nothing
     validate: Callable[[Resources, Draft], Iterable[Problem]] = _no_problems
+    saved: Callable[[Resources, Draft], None] = _nothing
     show: Callable[[Resources, Key, Any, str], None] = _nothing
     before_delete: Callable[[Resources, Key], None] = _nothing
     matches: Callable[[Resources, Any], Match | None] = _nothing

@@ -21,6 +21,7 @@ from clarifai_emulator.resources.artifact_rows import ARTIFACT_VERSION
 from clarifai_emulator.resources.kind_table import ROWS
 from clarifai_emulator.resources.pipeline_rows import PIPELINE_RUN, PIPELINE_STEP_VERSION, PIPELINE_VERSION
 from clarifai_emulator.resources.rows import IN_APP, VERBS, ParentField, Record, Resource
+from clarifai_emulator.resources.workflow_rows import WORKFLOW_VERSION
 from clarifai_emulator.store import NAMED, Kind
 from resource_api import ResourceApi
 from resource_family import ids_of, kept_and_carried, requests
@@ -29,6 +30,7 @@ from resource_family import ids_of, kept_and_carried, requests
 DATASET = Resource(kind=Kind("dataset"), message=Dataset, parents=(IN_APP,))
 KINDS = (*ROWS, DATASET)
 SERVED = [row for row in KINDS if isinstance(row, Resource)]
+NODE = {"id": "only", "model": {"id": "model"}}
 WORKER = {"model": {"id": "model", "app_id": "app"}}
 # Of each kind that is served: its key, and what a user says of it.
 EXAMPLES: dict[Kind, tuple[tuple[str, ...], dict[str, Any]]] = {
@@ -51,6 +53,8 @@ EXAMPLES: dict[Kind, tuple[tuple[str, ...], dict[str, Any]]] = {
     Kind.PIPELINE_RUN: (("ada", "app", "pipeline", "version", "new"), {}),
     Kind.PIPELINE_STEP: (("ada", "app", "new"), {"description": "d"}),
     Kind.PIPELINE_STEP_VERSION: (("ada", "app", "step", "new"), {"description": "d"}),
+    Kind.WORKFLOW: (("ada", "app", "new"), {"nodes": [NODE]}),
+    Kind.WORKFLOW_VERSION: (("ada", "app", "workflow", "new"), {"description": "d"}),
     DATASET.kind: (("ada", "app", "new"), {"description": "d"}),
 }
 
@@ -63,6 +67,7 @@ LIVES = {
     Kind.PIPELINE_RUN: ("Post", "Get", "List", "Patch"),
     Kind.PIPELINE_STEP: ("Post", "Get", "List", "Delete"),
     Kind.PIPELINE_STEP_VERSION: ("Get", "List", "Delete"),
+    Kind.WORKFLOW_VERSION: ("Get", "List", "Patch", "Delete"),
 }
 
 
@@ -75,6 +80,8 @@ def put_what_no_request_makes(api: ResourceApi, row: Resource) -> None:
         api("PostPipelineSteps", app_id="app", pipeline_steps=[{"id": "step"}])
     if row in (PIPELINE_VERSION, PIPELINE_RUN):
         api("PostPipelines", app_id="app", pipelines=[{"id": "pipeline"}])
+    if row is WORKFLOW_VERSION:
+        api("PostWorkflows", app_id="app", workflows=[{"id": "workflow", "nodes": [NODE]}])
     if row is PIPELINE_RUN:
         api.store.put(Kind.PIPELINE_VERSION, key[:-1], PIPELINE_VERSION.message(id="version"))
     if "Post" not in row.verbs:

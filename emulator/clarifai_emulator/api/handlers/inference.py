@@ -18,12 +18,14 @@ from clarifai_emulator.clock import Clock, ClockTimer, Deadlines, SystemClock
 from clarifai_emulator.config import DEFAULT_HOLD_SECONDS, EmulatorConfig
 from clarifai_emulator.contracts.values.runtime import Watch, WatchedCall
 from clarifai_emulator.dispatch.lane import Lane
+from clarifai_emulator.dispatch.substitutes import Substitutes
 from clarifai_emulator.dispatch.work import STREAMING_STREAMING, UNARY_STREAMING, UNARY_UNARY, Work
 from clarifai_emulator.dispatch.work_steps import WorkStep
 from clarifai_emulator.errors import CallerError
 from clarifai_emulator.events import EventBus
 from clarifai_emulator.faults import Faults
 from clarifai_emulator.messages.answer_size import ROOM_FOR_STATUS, fit_answer
+from clarifai_emulator.messages.data_values import method_of
 from clarifai_emulator.messages.header_text import header_text
 from clarifai_emulator.routing import Ask, Decision, RoutingError
 
@@ -62,6 +64,7 @@ class Inference:
         text_of_call: TextOfCall = lambda request, decision: "",
         model_of: ModelOf = lambda decision: None,
         cache: PredictionCache | None = None,
+        substitutes: Substitutes | None = None,
     ) -> None:
         self._route = route
         self._events = events
@@ -72,6 +75,7 @@ class Inference:
         self._text_of_call = text_of_call
         self._model_of = model_of
         self._cache = cache or PredictionCache()
+        self._substitutes = substitutes or Substitutes()
         self._deadlines = Deadlines(self._clock, config.request_seconds)
 
     def handlers(self) -> dict[str, Handler]:
@@ -84,7 +88,7 @@ class Inference:
     async def predict(self, call: ApiCall, request: Any) -> Any:
         """Answer one request with one answer: the one that is kept of an equal request, where it asks for that."""
         ask, decision, lane = self._routed(call, request)
-        asks_cache = request.use_predict_cache
+        asks_cache = request.use_predict_cache and not self._substitutes.replaces(decision.model)
         key = self._cache.key(call.whole(request), decision.model, decision.version_id) if asks_cache else None
         if key is not None and (kept := self._cache.find(key)) is not None:
             call.notes["cached"] = True
@@ -192,7 +196,7 @@ class Inference:
             is_placed=bool(ask.nodepool or ask.runner_id),
             more=more,
             model=None if request.model.model_version.id else self._model_of(decision),
-            steps=self._steps_of(call, decision),
+            steps=self._steps_of(call, decision, request),
             came=call.came[1] if call.came[0] is request else b"",
             takes_bytes=call.takes_bytes,
         )
@@ -204,11 +208,15 @@ class Inference:
         work.enter(lane, self._config.hold_seconds, self._enter)
         return work, watched
 
-    def _steps_of(self, call: ApiCall, decision: Decision) -> tuple[WorkStep, ...]:
+    def _steps_of(self, call: ApiCall, decision: Decision, request: Any) -> tuple[WorkStep, ...]:
+        steps: tuple[WorkStep, ...] = ()
         injector = self._injector
-        if injector is None or not (injector.faults.routed or injector.faults.taken):
-            return ()
-        return injector.steps_of(call, decision)
+        if injector is not None and (injector.faults.routed or injector.faults.taken):
+            steps = injector.steps_of(call, decision)
+        if self._substitutes.replaces(decision.model):
+            elsewhere = self._substitutes.step_of(decision.model, method_of(call.whole(request)))
+            steps = steps if elsewhere is None else (*steps, elsewhere)
+        return steps
 
     def _watched(self, call: ApiCall, decision: Decision, request: Any, method_type: int) -> WatchedCall | None:
         """The request held against the signature of the version it goes to."""

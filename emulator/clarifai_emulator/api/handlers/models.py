@@ -8,7 +8,7 @@ from clarifai_grpc.grpc.api.resources_pb2 import ModelVersion
 
 from clarifai_emulator.api.call import ApiCall, Handler
 from clarifai_emulator.api.handlers.resource_verbs import require_owner, target
-from clarifai_emulator.resources.model_rows import newest_visible, private_by_itself
+from clarifai_emulator.resources.model_rows import newest_visible, private_by_itself, published_model
 from clarifai_emulator.resources.resource import Resources
 from clarifai_emulator.store import Key, Kind
 
@@ -30,12 +30,23 @@ class _Models:
 
     def get_model(self, call: ApiCall, request: Any) -> Any:
         """GetModel: with the version that is asked for, else with the newest."""
-        key = target(self._resources, self._resources.row(Kind.MODEL), call, request)
+        key = self._published(call, request) or target(
+            self._resources, self._resources.row(Kind.MODEL), call, request
+        )
         response = call.rpc.response_type()
         response.model.CopyFrom(self._resources.shown(Kind.MODEL, key, call.caller.user_id))
         if request.version_id:
             response.model.model_version.CopyFrom(self._version(call, (*key, request.version_id)))
         return response
+
+    def _published(self, call: ApiCall, request: Any) -> Key | None:
+        """Return Clarifai's own model with the id that is asked for, where the caller's own app has none: the SDK
+        asks so for a model of a workflow's YAML that names neither user nor app."""
+        app = (call.caller.resolve_user(request.user_app_id), request.user_app_id.app_id)
+        key, caller = (*app, request.model_id), call.caller.user_id
+        if app[0] != caller or self._resources.store.get(Kind.MODEL, key) is not None:
+            return None
+        return published_model(self._resources, request.model_id, caller) if "" not in key else None
 
     def get_version(self, call: ApiCall, request: Any) -> Any:
         """GetModelVersion: without a version id, the newest. Clients ask so before the first call of a method."""

@@ -1,4 +1,4 @@
-"""Checks client files against the models that they call.
+"""Checks client files, and the code of the models themselves, against the models that they call.
 
     client files ─► which changed ─► copies, in which every place that builds a model says which ─► type checker
     model directories ─► signatures ─► types ──────────────────────────────────────────────────────┘    │
@@ -26,11 +26,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clarifai_emulator.contracts.calls.call_targets import GivenAddresses, GivenModel, NotAnAddress, read_address
+from clarifai_emulator.contracts.calls.calling_models import calling_models, named_callers
 from clarifai_emulator.contracts.calls.client_project import MOST_AT_ONCE, ClientProject, File
 from clarifai_emulator.contracts.calls.given_models import (
     KnownModel,
     content_digest,
     read_models,
+    require_models,
     unreadable_model,
 )
 from clarifai_emulator.contracts.calls.kept_results import FileResult, KeptResults
@@ -118,7 +120,8 @@ def check_calls(
     Raises ``ConfigError`` for paths and models that cannot be used, ``CheckerError`` where the type checker fails.
     """
     began = time.perf_counter()
-    project = ClientProject(paths, docs)
+    require_models(models)
+    project = ClientProject(paths, docs, calling_models(models))
     progress(f"reading {len(models)} model{'s' if len(models) != 1 else ''}")
     pool = ThreadPoolExecutor(1)
     try:
@@ -161,10 +164,12 @@ def _checked(
     # Copies are of this run alone: those of another one would be found by its imports.
     with tempfile.TemporaryDirectory(prefix="clarifai-check-") as work:
         done = _Check(project, known, Path(work), folder, packages, progress).run()
+    callers = named_callers(project.callers, {each.directory: each.name for each in known})
+    findings = map(callers.finding, [*_unreadable(known), *unread_files(project), *done.findings])
     return CallReport(
-        findings=_once([*_unreadable(known), *unread_files(project), *done.findings]),
+        findings=_once(list(findings)),
         files=tuple(file.path for file in (*project.files, *project.foreign_with(_MARKS)) if not file.is_written),
-        calls=done.calls,
+        calls=tuple(map(callers.call, done.calls)),
         cached=done.cached,
         known=tuple(known),
         seconds=time.perf_counter() - began,

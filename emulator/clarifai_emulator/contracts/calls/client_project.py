@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
+from clarifai_emulator.contracts.calls.calling_models import CallingModel
 from clarifai_emulator.contracts.calls.client_kinds import (
     COMMAND_KINDS,
     FOREIGN_KINDS,
@@ -46,9 +47,15 @@ class File:
     """A file on the disk, read once; or one that a cell of a notebook writes (``notebook``, ``cells``)."""
 
     def __init__(
-        self, path: Path, content: bytes, notebook: Path | None = None, cells: Cells | None = None
+        self,
+        path: Path,
+        content: bytes,
+        notebook: Path | None = None,
+        cells: Cells | None = None,
+        environ: Mapping[str, str] | None = None,
     ) -> None:
         self.path = path
+        self.environ = environ
         self.kind = client_kind(path)
         self.content = content
         self.is_written = notebook is not None
@@ -96,7 +103,7 @@ class File:
         """Raises ``UnreadableClient`` where it is neither text nor a notebook."""
         if self._source is None:
             try:
-                self._source = Source(self._notebook or self.path, self.content, self._cells)
+                self._source = Source(self._notebook or self.path, self.content, self._cells, self.environ)
             except UnreadableClient as problem:
                 self._source = problem
         if isinstance(self._source, UnreadableClient):
@@ -115,15 +122,17 @@ class File:
 
 class ClientProject:
     """The files to check, and what they import of their own repository. ``docs``: Markdown in folders, too; a file
-    that is named itself is checked whatever it is."""
+    that is named itself is checked whatever it is. ``callers``: models whose code is checked as well."""
 
-    def __init__(self, paths: Sequence[Path], docs: bool = False) -> None:
+    def __init__(self, paths: Sequence[Path], docs: bool = False, callers: Sequence[CallingModel] = ()) -> None:
         self.given = [Path(os.path.abspath(path)) for path in paths]
         missing = [path for path in self.given if not os.path.lexists(path)]
         if missing:
             problems = [f"there is no {printable(str(path))}" for path in missing]
             raise ConfigError("These paths cannot be checked:", problems, hint="Name files or folders.")
         self.tops = [path if path.is_dir() else path.parent for path in self.given]
+        self.callers = callers
+        self._caller_folders = {each.folder: each for each in callers}
         self._files: dict[str, File | None] = {}
         self._imported: dict[str, list[File]] = {}
         self._located: dict[tuple[str, str], File | None] = {}
@@ -133,7 +142,7 @@ class ClientProject:
         self._written_names: dict[str, list[str]] = {}
         read = [
             file
-            for path in sorted(set(files_below(self.given, self._unlisted, docs)))
+            for path in sorted({*files_below(self.given, self._unlisted, docs), *_code(callers)})
             if (file := self._readable(path)) is not None
         ]
         python = [file for file in read if file.kind not in FOREIGN_KINDS]
@@ -156,17 +165,28 @@ class ClientProject:
         key = str(path)
         if key not in self._files:
             try:
-                self._files[key] = File(path, read_client(path)) if path.is_file() else None
+                self._files[key] = self._read(path) if path.is_file() else None
             except (OSError, UnreadableClient):
                 self._files[key] = None
         return self._files[key]
+
+    def _read(self, path: Path) -> File:
+        caller = self._caller(path.parent)
+        return File(path, read_client(path), environ=caller.environ if caller is not None else None)
+
+    def _caller(self, folder: Path) -> CallingModel | None:
+        """Return the model that code in this folder is part of."""
+        if not self._caller_folders:
+            return None
+        above = (folder, *folder.parents)
+        return next((caller for each in above if (caller := self._caller_folders.get(each))), None)
 
     def _readable(self, path: Path) -> File | None:
         """Return a file that is to be checked; ``None`` where it cannot be read, with the reason kept."""
         if client_kind(path) in COMMAND_KINDS:
             return self.file(path)  # most of them are about something else
         try:
-            file = self._files[str(path)] = File(path, read_client(path))
+            file = self._files[str(path)] = self._read(path)
             file.require_text()
             return file
         except UnreadableClient as problem:
@@ -253,11 +273,13 @@ class ClientProject:
         a named folder, and the roots."""
         key = str(start)
         if key not in self._searched:
-            folder, tops, folders = start, set(self.roots), [start]
-            while folder not in tops and folder != folder.parent:
-                folder = folder.parent
-                folders.append(folder)
-            self._searched[key] = list(dict.fromkeys([*folders, *self.roots]))
+            tops = {*self.roots, *self._caller_folders}
+            folders = [start]
+            while folders[-1] not in tops and folders[-1] != folders[-1].parent:
+                folders.append(folders[-1].parent)
+            # What is beside a model is not on the path of its replicas.
+            roots = self.roots if folders[-1] not in self._caller_folders else ()
+            self._searched[key] = list(dict.fromkeys([*folders, *roots]))
         return self._searched[key]
 
     def with_imported(self, files: Iterable[File]) -> list[File]:
@@ -343,7 +365,8 @@ class ClientProject:
             if id(files) not in hashes:
                 digest = hashlib.sha256(salt.encode())
                 for each in sorted(self.with_imported(files), key=lambda one: str(one.path)):
-                    digest.update(f"{each.path}\0{each.digest}\n".encode(errors="surrogateescape"))
+                    known = f"\0{sorted(each.environ.items())}" if each.environ else ""
+                    digest.update(f"{each.path}\0{each.digest}{known}\n".encode(errors="surrogateescape"))
                 hashes[id(files)] = digest.hexdigest()
         result = {file.path: hashes[id(self.groups[file.path])] for file in self.files}
         for file in self.foreign:
@@ -359,6 +382,10 @@ def _takes_values(file: File, importer: File) -> bool:
         return True
     name = re.escape(file.path.stem).encode(errors="surrogateescape")
     return re.search(rb"\b%s(\.\w+\s*=[^=]|\[|\.\w+[.\[])" % name, importer.content) is not None
+
+
+def _code(callers: Sequence[CallingModel]) -> Iterator[Path]:
+    return (path for each in callers for path in each.files())
 
 
 class _Groups:

@@ -39,12 +39,20 @@ class Insertion:
 class Source:
     """A client file. ``text`` is what is parsed; of a notebook, its code cells as one text."""
 
-    def __init__(self, path: Path, content: bytes, cells: Cells | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        content: bytes,
+        cells: Cells | None = None,
+        environ: Mapping[str, str] | None = None,
+    ) -> None:
         """Read the text. ``cells``: the text, where it is no file of its own but stands in cells of the notebook
-        ``path``.
+        ``path``. ``environ``: of code that runs in a replica, the variables that are known there; a client's are
+        not.
 
         Raises ``UnreadableClient`` where it is neither text nor a notebook."""
         self.path = path
+        self.environ = environ
         self.kind = client_kind(path)
         self._is_written = cells is not None
         self._cells = cells

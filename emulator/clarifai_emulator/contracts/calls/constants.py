@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from clarifai_emulator.contracts.calls.bindings import Bindings, Bound
 from clarifai_emulator.contracts.calls.client_source import Source
+from clarifai_emulator.contracts.calls.written_environ import ReadVariable, read_variable
 
 _OPERATORS: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Add: operator.add,
@@ -130,9 +131,37 @@ class Evaluator:
             return self._operation(node, depth)
         if isinstance(node, ast.UnaryOp):
             return self._sign(node, depth)
+        variable = read_variable(node) if self._source.environ is not None else None
+        if variable is not None:
+            return self._variable(variable, depth)
         if isinstance(node, ast.Call):
             return self._call(node, depth)
+        if isinstance(node, ast.BoolOp) and isinstance(node.op, ast.Or) and self._source.environ is not None:
+            return self._first_known(node, depth)
         return self._collection(node, depth)
+
+    def _variable(self, variable: ReadVariable, depth: int) -> Any:
+        """Return what a replica has in its environment; of a variable that it may have, the default."""
+        name = str(self.value(variable.name, depth))
+        known = (self._source.environ or {}).get(name)
+        if known is not None:
+            return known
+        if variable.default is not None:
+            value = self.value(variable.default, depth)
+            if value is not None:
+                return value
+        raise UnknownValue(f"the variable {name} is set where it runs")
+
+    def _first_known(self, node: ast.BoolOp, depth: int) -> Any:
+        """Return the value of `os.environ.get("URL") or "https://…"`."""
+        for each in node.values[:-1]:
+            if read_variable(each) is None:
+                raise UnknownValue("it is only known when the program runs")
+            try:
+                return self.value(each, depth)
+            except UnknownValue:
+                continue
+        return self.value(node.values[-1], depth)
 
     def _collection(self, node: ast.expr, depth: int) -> Any:
         if isinstance(node, ast.List):
@@ -225,6 +254,9 @@ class Evaluator:
         found = self.bound(node.value)
         if found is None:
             raise UnknownValue(f"'{node.value.id}' is not bound here")
+        own = self._own_value(node) if node.value.id in ("self", "cls") else None
+        if own is not None:
+            return self.value(own, depth)
         scope, values = found
         binding = values[0] if len(values) == 1 else None
         if isinstance(binding, ast.alias):
@@ -237,6 +269,21 @@ class Evaluator:
         elif node.value.id in self.bindings(scope).classes:
             return _in_class(self, self.bindings(scope).classes[node.value.id], node.attr, depth)
         raise UnknownValue(f"'{node.value.id}.{node.attr}' is only known when the program runs")
+
+    def _own_value(self, node: ast.Attribute) -> ast.expr | None:
+        """Return the one expression that an attribute of an object is set to, in its class or in a method of it;
+        ``None`` where the file sets it in several places, or none."""
+        values: list[Bound] = []
+        for each in self._source.nodes:
+            if isinstance(each, ast.ClassDef):
+                values += self.bindings(each).names.get(node.attr, [])
+        for each in self._source.attributes:
+            if each.attr == node.attr and not isinstance(each.ctx, ast.Load):
+                parent = self._source.parents.get(each)
+                is_plain = isinstance(parent, ast.Assign) and each in parent.targets
+                is_plain = is_plain or (isinstance(parent, ast.AnnAssign) and parent.target is each)
+                values.append(parent.value if is_plain and isinstance(parent, ast.Assign | ast.AnnAssign) else None)
+        return values[0] if len(values) == 1 and isinstance(values[0], ast.expr) else None
 
     def _imported(self, alias: ast.alias, statement: ast.Import | ast.ImportFrom, depth: int) -> Any:
         if isinstance(statement, ast.ImportFrom):

@@ -64,7 +64,7 @@ def unreadable_model(model: KnownModel) -> Finding:
 def read_models(given: Sequence[GivenModel], cache: Path | None, *, static: bool = False) -> list[KnownModel]:
     """Read the directories, those that changed since the last time. Raises ``ConfigError`` for addresses that are
     none, and for directories that are not there."""
-    _require(given)
+    require_models(given)
     records: dict[int, dict[str, Any]] = {}
     missing: list[tuple[int, Path, str]] = []
     for index, each in enumerate(given):
@@ -119,7 +119,8 @@ def _unusable(problems: Sequence[str]) -> ConfigError:
     return ConfigError("The models cannot be used:", problems, hint="Write --model DIR or --model DIR=URL.")
 
 
-def _require(given: Sequence[GivenModel]) -> None:
+def require_models(given: Sequence[GivenModel]) -> None:
+    """Raise ``ConfigError`` for addresses that are none, and for directories that are not there."""
     problems = [_missing(each.directory) for each in given if not _is_there(each.directory)]
     for each in given:
         if each.address:

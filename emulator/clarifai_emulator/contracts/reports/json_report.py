@@ -49,6 +49,7 @@ def _finding(report: Report, finding: Finding) -> dict[str, Any]:
         "hint": finding.hint,
         "model": finding.model,
         "method": finding.method,
+        "caller": finding.caller,
         "breaks": str(rule.breaks) if (rule := report.rule_of(finding.rule)) is not None else "",
         "declared": _place(report, finding.declared) if finding.declared is not None else None,
         "old": finding.old,
@@ -69,6 +70,7 @@ def _call(report: Report, judged: JudgedCall) -> dict[str, Any]:
         **_place(report, judged.call.location),
         "called": judged.call.called,
         "model": judged.call.model,
+        "caller": judged.call.caller,
         "rule": judged.rule,
         "reason": judged.reason,
     }

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from clarifai_emulator.contracts.reports.report import Report, change_text, declared_text, used_by_text
+from clarifai_emulator.contracts.reports.report import (
+    Report,
+    caller_sentence,
+    change_text,
+    declared_text,
+    used_by_text,
+)
 from clarifai_emulator.contracts.rules.finding import Finding
 
 _HEAD = "| severity | place | what is wrong | what to do |\n|---|---|---|---|"
@@ -19,7 +25,12 @@ def render(report: Report) -> str:
 
 
 def _row(report: Report, finding: Finding) -> str:
-    more = (change_text(finding), used_by_text(report, finding), declared_text(report, finding))
+    more = (
+        caller_sentence(finding),
+        change_text(finding),
+        used_by_text(report, finding),
+        declared_text(report, finding),
+    )
     what = " <br> ".join(_escaped(each) for each in (finding.message, *more) if each)
     place = report.place(finding.location)
     cells = (

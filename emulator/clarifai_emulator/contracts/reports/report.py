@@ -125,11 +125,29 @@ def used_by_text(report: Report, finding: Finding) -> str:
     return f"Breaks {counted(len(finding.used_by), 'call')}: {shown}"
 
 
+def caller_text(finding: Finding) -> str:
+    """Say whose code it is found in, and what that calls: ``model agent, which calls predict() of greeter``; empty
+    for a client."""
+    if not finding.caller:
+        return ""
+    if not finding.model:
+        return f"model {finding.caller}"
+    method = finding.method if not finding.method or finding.method.endswith(")") else f"{finding.method}()"
+    return f"model {finding.caller}, which calls {method}{' of ' if method else ''}{finding.model}"
+
+
+def caller_sentence(finding: Finding) -> str:
+    """Say the same as a sentence."""
+    text = caller_text(finding)
+    return f"In {text}" if text else ""
+
+
 def full_text(report: Report, finding: Finding) -> str:
     """Join message, signatures, calls that break, declaration and way out to one text."""
     declared = declared_text(report, finding)
     declared = declared[:1].upper() + declared[1:]
-    parts = [finding.message, change_text(finding), used_by_text(report, finding), declared, finding.hint]
+    parts = [finding.message, caller_sentence(finding), change_text(finding), used_by_text(report, finding)]
+    parts += [declared, finding.hint]
     return " ".join(part if part.endswith((".", "?", "!", "`")) else f"{part}." for part in parts if part)
 
 

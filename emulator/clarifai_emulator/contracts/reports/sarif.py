@@ -8,7 +8,7 @@ from importlib.metadata import metadata, version
 from typing import Any
 from urllib.parse import quote
 
-from clarifai_emulator.contracts.reports.report import Report, change_text, used_by_text
+from clarifai_emulator.contracts.reports.report import Report, caller_sentence, change_text, used_by_text
 from clarifai_emulator.contracts.rules.example import example_of, in_markdown
 from clarifai_emulator.contracts.rules.finding import Edit, Finding, Location
 from clarifai_emulator.contracts.rules.rule import Rule, Severity
@@ -73,7 +73,13 @@ def _help(rule: Rule) -> str:
 
 
 def _result(report: Report, finding: Finding, index: int) -> dict[str, Any]:
-    told = (finding.message, change_text(finding), used_by_text(report, finding), finding.hint)
+    told = (
+        finding.message,
+        caller_sentence(finding),
+        change_text(finding),
+        used_by_text(report, finding),
+        finding.hint,
+    )
     text = " ".join(each if each.endswith((".", "?", "!", "`")) else f"{each}." for each in told if each)
     result: dict[str, Any] = {
         "ruleId": finding.rule,
@@ -81,7 +87,12 @@ def _result(report: Report, finding: Finding, index: int) -> dict[str, Any]:
         "level": _LEVELS[finding.severity],
         "message": {"text": text},
         "partialFingerprints": {"clarifaiContract/v1": report.fingerprint(finding)},
-        "properties": {"severity": finding.severity.value, "model": finding.model, "method": finding.method},
+        "properties": {
+            "severity": finding.severity.value,
+            "model": finding.model,
+            "method": finding.method,
+            **({"caller": finding.caller} if finding.caller else {}),
+        },
     }
     if finding.location is not None:
         result["locations"] = [_location(report, finding.location)]

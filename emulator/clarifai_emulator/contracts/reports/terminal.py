@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import click
 
 from clarifai_emulator.contracts.reports.judged_call import JudgedCall, Verdict
-from clarifai_emulator.contracts.reports.report import Report
+from clarifai_emulator.contracts.reports.report import Report, caller_text
 from clarifai_emulator.contracts.rules.finding import Finding
 from clarifai_emulator.contracts.rules.rule import Severity
 
@@ -42,11 +42,12 @@ def render(report: Report) -> str:
 def _call(report: Report, judged: JudgedCall) -> str:
     call = judged.call
     model = f" of {call.model}" if call.model else ""
+    by = f", by {call.caller}" if call.caller else ""
     reason = f": {judged.reason}" if judged.verdict is Verdict.IGNORED else ""
     rule = f" [{judged.rule}{reason}]" if judged.rule else ""
     verdict = click.style(judged.verdict.value, fg=_VERDICT_COLOURS[judged.verdict])
     called = " ".join(call.called.split())  # what is called may be written on several lines
-    return f"{report.place(call.location)}: {verdict}: {called}{model}{rule}"
+    return f"{report.place(call.location)}: {verdict}: {called}{model}{by}{rule}"
 
 
 def _finding(report: Report, finding: Finding) -> Iterator[str]:
@@ -57,6 +58,8 @@ def _finding(report: Report, finding: Finding) -> Iterator[str]:
     if where is not None:
         yield f"  {click.style('-->', fg='blue')} {report.place(where)}"
         yield from _frame(report, finding, colour)
+    if finding.caller:
+        yield f"  {click.style('in:', fg='blue')} {caller_text(finding)}"
     if finding.old or finding.new:
         yield from _signatures(report, finding)
     elif finding.declared is not None:

@@ -15,12 +15,13 @@ class ClientCall:
     arguments. ``called``: the method, function or program, as ``chat.completions.create()``. ``model``: the name of
     the given model; the client's words for it where none was given; empty where nobody knows. ``findings``: what is
     wrong with it, or why it was not checked; they may stand elsewhere, as where its model is built. Without any, it
-    was checked and is right."""
+    was checked and is right. ``caller``: the given model whose code makes the call; empty for a client."""
 
     location: Location
     called: str
     model: str = ""
     findings: tuple[Finding, ...] = ()
+    caller: str = ""
 
     @property
     def is_checked(self) -> bool:

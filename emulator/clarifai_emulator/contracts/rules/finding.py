@@ -36,7 +36,8 @@ class Finding:
     """A finding. ``message`` says what was given and what was expected, ``hint`` what to do next. ``location`` is
     where to mend it, ``declared`` where the model declares what it disagrees with. Of a change: ``old`` and ``new``
     are the method's signature before and after, ``used_by`` the calls that it breaks, as far as they are known.
-    ``edit``: the advice as a change of the file, where it is clear."""
+    ``edit``: the advice as a change of the file, where it is clear. ``caller``: the given model whose code it
+    is found in."""
 
     rule: str
     severity: Severity
@@ -50,3 +51,4 @@ class Finding:
     new: str = ""
     used_by: tuple[Location, ...] = ()
     edit: Edit | None = None
+    caller: str = ""

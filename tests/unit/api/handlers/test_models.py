@@ -195,3 +195,31 @@ class TestVersions:
         api("DeleteModelVersion", app_id="app", model_id="model", version_id=version)
         assert api.store.count(Kind.MODEL_VERSION) == 0
         assert api.store.count(Kind.SOURCE) == 0
+
+
+class TestClarifaisOwn:
+    @pytest.fixture
+    def published(self, api: ResourceApi) -> ResourceApi:
+        api.app()
+        api.app("main", "clarifai", visibility=PUBLIC)
+        api.model("faces", "main", "clarifai", visibility=PUBLIC)
+        api.version("faces", "main", "clarifai", visibility=PUBLIC, id="v1")
+        return api
+
+    def test_it_is_shown_where_the_callers_app_has_no_model_of_this_id(self, published: ResourceApi) -> None:
+        shown = published("GetModel", app_id="app", model_id="faces", version_id="v1").model
+        assert (shown.user_id, shown.app_id, shown.model_version.id) == ("clarifai", "main", "v1")
+
+    def test_the_callers_own_comes_first(self, published: ResourceApi) -> None:
+        published.model("faces")
+        assert published("GetModel", app_id="app", model_id="faces").model.user_id == "ada"
+
+    @pytest.mark.parametrize("asked", [{"user_id": "bob", "app_id": "app"}, {}])
+    def test_not_for_another_users_app_nor_without_an_app(self, published: ResourceApi, asked: Any) -> None:
+        published.app("app", "bob", visibility=PUBLIC)
+        assert refusal(published, "GetModel", model_id="faces", **asked)[0] == StatusCode.MODEL_DOES_NOT_EXIST
+
+    def test_one_that_is_private_is_not_shown(self, published: ResourceApi) -> None:
+        given = [{"id": "faces", "visibility": {"gettable": 10}}]
+        published("PatchModels", "clarifai", app_id="main", models=given, action="overwrite")
+        assert refusal(published, "GetModel", app_id="app", model_id="faces")[0] == StatusCode.MODEL_DOES_NOT_EXIST

@@ -139,6 +139,7 @@ def test_other_programs_see_every_call_too():
         "end_column": 18,
         "called": "predict()",
         "model": "hello",
+        "caller": "",
         "rule": "wrong-type",
         "reason": WRONG.message,
     }
