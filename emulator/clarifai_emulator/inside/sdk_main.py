@@ -88,8 +88,8 @@ def follow_api_base():
 
 class FollowedTools:
     """Lets ``AgenticModelClass`` look for MCP servers at ``CLARIFAI_API_BASE``: where one is named by the address
-    of its page, as the SDK's examples do, it has the platform's own API in its code. It is imported with a model, if
-    at all, so this waits for it as a finder of modules."""
+    of its page, as the SDK's examples do, it has the platform's own API in its code. It is imported with a model,
+    if at all, so this waits for it as a finder of modules."""
 
     NAME = "clarifai.runners.models.agentic_class"
     REAL = "https://api.clarifai.com/v2/ext/mcp/"
