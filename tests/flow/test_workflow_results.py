@@ -183,6 +183,7 @@ def test_a_node_is_asked_once_for_all_inputs_as_any_client_would_ask_its_model(
     assert nodes[2]["begun"] >= nodes[1]["begun"] + nodes[1]["milliseconds"]
     [outer] = emulator.events("request.finished", rpc="PostWorkflowResults")
     assert {each["request_id"] for each in nodes} == {outer.fields["request_id"]}
+    assert {(each.fields["parent_id"], each.fields["depth"]) for each in requests} == {(nodes[0]["request_id"], 1)}
 
 
 def test_nodes_run_at_once_where_the_graph_allows(emulator: EmulatorThread, client: Client, tmp_path: Path) -> None:

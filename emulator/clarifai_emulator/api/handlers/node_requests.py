@@ -6,6 +6,7 @@ node ─► PostModelOutputs ─► chain, routing with the node's runner select
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from clarifai_grpc.grpc.api.resources_pb2 import Data, Model, Output, RunnerSelector
@@ -58,13 +59,22 @@ class NodeRequests:
             seconds_left=self._outer.seconds_left,
             caller=self._outer.caller,
         )
-        call.notes["workflow_node"] = plan.id
         self.calls.setdefault(plan.id, []).append(call)
-        response = await self._chain.unary(call, self._predict, self._request(rpc.request_type, plan, items))
+        handler = partial(self._placed, plan.id)
+        response = await self._chain.unary(call, handler, self._request(rpc.request_type, plan, items))
         for status in (response.status, *(each.status for each in response.outputs)):
             if status.code not in (StatusCode.SUCCESS, StatusCode.ZERO, StatusCode.MIXED_STATUS):
                 raise _failure(status)
         return response.outputs
+
+    def _placed(self, node: str, call: ApiCall, request: Any) -> Any:
+        """Let a node's model answer, once it is known that the request lies in that of the workflow."""
+        around = self._outer.place
+        call.notes["workflow_node"] = node
+        call.notes["parent_id"] = self._outer.request_id
+        call.notes["trace_id"] = around.trace_id if around is not None else self._outer.request_id
+        call.notes["depth"] = around.depth + 1 if around is not None else 1
+        return self._predict(call, request)
 
     def _request(self, request_type: Any, plan: NodePlan, items: Sequence[Data]) -> Any:
         model = plan.model
