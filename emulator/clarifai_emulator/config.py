@@ -21,12 +21,12 @@ DEFAULT_HOLD_SECONDS = 120.0
 PROBE_SECONDS = 10.0
 REPLICA_PROCESSES = 4096
 MEBIBYTE = 1024 * 1024
-# What the platform sets for a replica (``nodepools/launch_spec.py``).
+# What the platform sets for a replica (``nodepools/launch_spec.py``), beside CLARIFAI_PAT: a model may be given a
+# token of its own, while its runner keeps the replica's.
 SET_FOR_REPLICAS = (
     "CLARIFAI_API_BASE",
     "CLARIFAI_COMPUTE_CLUSTER_ID",
     "CLARIFAI_NODEPOOL_ID",
-    "CLARIFAI_PAT",
     "CLARIFAI_RUNNER_ID",
     "CLARIFAI_RUNNER_REPLICA_ID",
     "CLARIFAI_USER_ID",
@@ -121,6 +121,8 @@ class EmulatorConfig:
     ``replica_network``: whose ports replicas in processes of their own use. ``own``: each has a loopback of its own
     where the kernel lets it; elsewhere as with ``watched``, where a model is kept from the servers of other
     replicas; ``shared``: nobody looks.
+    ``replica_access``: what a replica's CLARIFAI_PAT opens: ``owner`` asks models and reads in its owner's name,
+    ``work-only`` is good for fetching the replica's work and nothing else.
     ``contract``: what to do with requests and results that disagree with a model's signatures: ``record`` a finding
     and answer as the platform would, refuse them (``strict``), or do not look (``off``).
     ``data_dir``: the directory that keeps resources, uploaded versions and logs over restarts; None keeps
@@ -162,6 +164,7 @@ class EmulatorConfig:
     strict_capacity: bool = False
     runner: Literal["lean", "genuine"] = "lean"
     replica_network: Literal["own", "watched", "shared"] = "own"
+    replica_access: Literal["owner", "work-only"] = "owner"
     debug: int | None = None
     debug_wait: bool = False
     durability: str = "machine"
@@ -252,6 +255,8 @@ class EmulatorConfig:
             yield f"durability must be {' or '.join(DURABILITIES)}, got {self.durability!r}"
         if self.replica_network not in ("own", "watched", "shared"):
             yield f"replica_network must be 'own', 'watched' or 'shared', got {self.replica_network!r}"
+        if self.replica_access not in ("owner", "work-only"):
+            yield f"replica_access must be 'owner' or 'work-only', got {self.replica_access!r}"
         if self.runner not in ("genuine", "lean"):
             yield f"runner must be 'lean' or 'genuine', got {self.runner!r}"
 

@@ -20,7 +20,7 @@ from clarifai_emulator.contracts.rules.finding import Finding
 from clarifai_emulator.contracts.rules.rule import Severity
 from clarifai_emulator.contracts.signatures.method import Method
 from pytest_clarifai_emulator.contract_findings import CallFinding, complaint
-from pytest_clarifai_emulator.method_coverage import CALLED, FINDING, MODELS
+from pytest_clarifai_emulator.method_coverage import CALLED, FINDING, INNER, MODELS
 from pytest_clarifai_emulator.serving import Serving
 from pytest_clarifai_emulator.test_environment import USER_ID
 
@@ -53,8 +53,12 @@ def observe(serving: Serving, rules: Rules) -> tuple[list[tuple[str, object]], s
     if models:
         user_id = serving.thread.user_id
         properties.append((MODELS, json.dumps({_of_me(model, user_id): models[model] for model in models})))
-        called = {f"{_of_me(call.model, user_id)}.{call.method}" for call in calls if call.model in models}
+        own = [call for call in calls if call.model in models and not call.is_replaced]
+        called = {f"{_of_me(call.model, user_id)}.{call.method}" for call in own if not call.by}
         properties.append((CALLED, " ".join(sorted(called))))
+        inner = {(_of_me(call.model, user_id), call.method, _of_me(call.by, user_id)) for call in own if call.by}
+        if inner:
+            properties.append((INNER, json.dumps(sorted(inner))))
     found = [] if rules.mode == "off" else serving.findings(calls)
     told = [finding for finding in found if finding.rule not in rules.allowed]
     properties += [(FINDING, "\n".join(finding.lines())) for finding in told]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Generator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,14 +29,37 @@ def prepared(account: Clarifai, item: pytest.Item, settings: Settings, given_pat
         for mark in _outermost_first(item, "clarifai_topology"):
             account.topology(*mark.args)
         for mark in _outermost_first(item, "clarifai_model"):
-            _deploy(account, item, mark, settings)
+            _deploy(account, mark, settings)
+        for mark in _outermost_first(item, "clarifai_models"):
+            _deploy_group(account, mark, settings)
         yield
 
 
-def _deploy(account: Clarifai, item: pytest.Item, mark: pytest.Mark, settings: Settings) -> None:
-    options: dict[str, Any] = dict(mark.kwargs)
+def _deploy(account: Clarifai, mark: pytest.Mark, settings: Settings) -> None:
     if len(mark.args) != 1:
         pytest.fail("clarifai_model takes one model directory: @pytest.mark.clarifai_model('DIR').", pytrace=False)
+    account.deploy(mark.args[0], **_options(mark, settings))
+
+
+def _deploy_group(account: Clarifai, mark: pytest.Mark, settings: Settings) -> None:
+    """Deploy models in the order given: one that asks another while it is loaded comes after it."""
+    if not mark.args:
+        pytest.fail(
+            "clarifai_models takes model directories and topology files: "
+            '@pytest.mark.clarifai_models("DIR", "DIR", "FILE.yaml").',
+            pytrace=False,
+        )
+    options = _options(mark, settings)
+    for path in mark.args:
+        if Path(path).suffix in (".yaml", ".yml"):
+            account.topology(path)
+        else:
+            account.deploy(path, **options)
+
+
+def _options(mark: pytest.Mark, settings: Settings) -> dict[str, Any]:
+    """Return the options of ``Clarifai.deploy`` that a mark gives. Fails for a backend that this run has not."""
+    options: dict[str, Any] = dict(mark.kwargs)
     backend = options.pop("backend", settings.backend)
     if backend != settings.backend:
         pytest.fail(
@@ -43,7 +67,7 @@ def _deploy(account: Clarifai, item: pytest.Item, mark: pytest.Mark, settings: S
             f"run it with --clarifai-backend {backend}.",
             pytrace=False,
         )
-    account.deploy(mark.args[0], **options)
+    return options
 
 
 def _require_mode(item: pytest.Item) -> None:

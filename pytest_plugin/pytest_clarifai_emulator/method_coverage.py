@@ -13,15 +13,18 @@ from dataclasses import dataclass, field
 import pytest
 
 MODELS, CALLED, FINDING = "clarifai_models", "clarifai_called", "clarifai_finding"
+INNER = "clarifai_called_by_models"  # JSON: model, method and the model that called it
 NOTE = "clarifai_note"  # what a passed test should be told all the same
 
 
 @dataclass(slots=True)
 class Coverage:
-    """The methods that models have, and those that were called, over all tests of all workers."""
+    """The methods that models have, and those that were called, over all tests of all workers. ``inner``: the
+    models that called a method."""
 
     methods: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
     called: set[str] = field(default_factory=set[str])
+    inner: dict[str, set[str]] = field(default_factory=dict[str, set[str]])
     findings: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
     notes: list[str] = field(default_factory=list[str])
 
@@ -36,6 +39,9 @@ class Coverage:
                     known += [method for method in methods if method not in known]
             elif name == CALLED:
                 self.called.update(str(value).split())
+            elif name == INNER:
+                for model, method, caller in json.loads(str(value)):
+                    self.inner.setdefault(f"{model}.{method}", set()).add(caller)
             elif name == FINDING and report.passed:
                 self.findings.append((report.nodeid, str(value)))
             elif name == NOTE and report.passed:
@@ -43,12 +49,18 @@ class Coverage:
 
     @property
     def missed(self) -> dict[str, list[str]]:
-        """Return the methods that no test called, by model."""
+        """Return the methods that neither a test nor a model called, by model."""
+        called = self.called | self.inner.keys()
         missed = {
-            model: [method for method in methods if f"{model}.{method}" not in self.called]
+            model: [method for method in methods if f"{model}.{method}" not in called]
             for model, methods in self.methods.items()
         }
         return {model: methods for model, methods in sorted(missed.items()) if methods}
+
+    @property
+    def inner_only(self) -> list[tuple[str, list[str]]]:
+        """Return the methods that models called and no test did, each with those models."""
+        return [(name, sorted(callers)) for name, callers in sorted(self.inner.items()) if name not in self.called]
 
     @property
     def percent(self) -> float | None:
@@ -68,6 +80,8 @@ class Coverage:
         yield f"{count - missed} of {count} methods of {models} were called ({self.percent:.0f} %)"
         for model, methods in self.missed.items():
             yield f"  {model}: no test calls {', '.join(methods)}"
+        for name, callers in self.inner_only:
+            yield f"  {name}: called by {', '.join(callers)} only, not by a test itself"
         if wanted is not None and self.percent < wanted:
             yield f"FAIL: {self.percent:.1f} % is less than the {wanted:g} % that are required"
 

@@ -35,6 +35,8 @@ _FIXTURES = frozenset({"clarifai", "clarifai_emulator", "clarifai_faults", *_WID
 _MARKERS = (
     "clarifai_model(path, **options): deploy a model directory before the test (relative to the test file; options "
     "of clarifai.deploy); `backend` says which backend the test needs",
+    "clarifai_models(*paths, **options): deploy a group of model directories and topology files before the test, "
+    "in this order (options of clarifai.deploy)",
     "clarifai_topology(*files): create what topology files name before the test (relative to the test file)",
     "clarifai_gpu(n=1): wait until n GPUs are free, and hold them for the test",
     "clarifai_contract(mode=None, allow=()): strict, warn or off for this test; rules whose findings are wanted",
@@ -42,7 +44,7 @@ _MARKERS = (
     "clarifai_cassette(name=None, mode=None, record_from=None): record the calls of the test, or play them back",
 )
 _GIVEN_PAT = "clarifai_given_pat"
-_PREPARING = ("clarifai_model", "clarifai_topology", "clarifai_gpu", "clarifai_cassette")
+_PREPARING = ("clarifai_model", "clarifai_models", "clarifai_topology", "clarifai_gpu", "clarifai_cassette")
 _NARROW = re.compile(r"ScopeMismatch.* fixture clarifai with a ", re.S)
 _WIDE_ENOUGH = f"The account `clarifai` is one test's. Fixtures that last longer use {', '.join(_WIDER)}."
 _kept = pytest.StashKey[str]()

@@ -7,7 +7,7 @@ clarifai.replace("ranker", "fakes/ranker") ─► deployed under ranker's name, 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -118,20 +118,29 @@ def replaced_by_directory(
 
 
 def model_named(serving: Serving, user_id: str, name: str) -> ModelKey:
-    """Return the model of the account that a test names: its id, ``USER/APP/models/ID`` or its URL. Raises
-    ``ConfigError``."""
+    """Return the model of the account that a test names. Raises ``ConfigError``."""
     known = [_key(each) for each in sorted(serving.models())]
+    return named_among(known, user_id, name, "The test's account has no model")
+
+
+def named_among(known: Sequence[ModelKey], user_id: str, name: str, missing: str) -> ModelKey:
+    """Return the model that is named by its id, ``USER/APP/models/ID`` or its URL. Raises ``ConfigError``, which
+    says ``missing``, what there is, and which is meant."""
     address = parse_name(name)
     wanted = (Caller(user_id).resolve(address.user_id), *address.key[1:]) if address else None
-    found = [key for key in known if key == wanted or (wanted is None and key[2] == name)]
+    keys = list(dict.fromkeys(known))
+    found = [key for key in keys if key == wanted or (wanted is None and key[2] == name)]
     if len(found) == 1:
         return found[0]
-    named = [ModelAddress("me" if key[0] == user_id else key[0], *key[1:]).name for key in known]
     if found:
-        raise ConfigError(f"Several models of the account are called {name!r}: write one of", named)
-    guess = did_you_mean(name, [key[2] for key in known], lead=" ")
-    there = f"it has {', '.join(named)}" if named else "it has none: deploy the group first, then replace one of it"
-    raise ConfigError(f"There is no model {name!r} in this test's account; {there}.{guess}", [])
+        raise ConfigError(f"Several models are called {name!r}; write one of:", _names(found, user_id))
+    guess = did_you_mean(name, [key[2] for key in keys], lead=" ")
+    there = f"it has {', '.join(_names(keys, user_id))}" if keys else "it has none: deploy the group first"
+    raise ConfigError(f"{missing} {name!r}; {there}.{guess}", [])
+
+
+def _names(keys: Sequence[ModelKey], user_id: str) -> list[str]:
+    return [ModelAddress("me" if key[0] == user_id else key[0], *key[1:]).name for key in keys]
 
 
 # ── the functions, and whether they fit ────────────────────────────────────────────────────────────────────

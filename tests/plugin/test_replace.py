@@ -294,7 +294,7 @@ def test_replaced_by_functions(run: Run, name: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "There is no model 'rancor' in this test's account; it has me/main/models/ranker, me/main/models/router. "
+        "The test's account has no model 'rancor'; it has me/main/models/ranker, me/main/models/router. "
         "Did you mean 'ranker'?",
         "ranker has no method 'predicts'. Did you mean 'predict'? It has predict, generate, stream, unused.",
         "predict(): the model is called with query, n; the function takes query",

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from clarifai_emulator.api.access.accounts import Accounts
 from clarifai_emulator.api.access.admission import Admissions
 from clarifai_emulator.api.access.auth import Authenticator
-from clarifai_emulator.api.access.contained import contained, exposed
+from clarifai_emulator.api.access.contained import contained, for_replicas, refusing_mount
 from clarifai_emulator.api.call import Handler, Interceptor, Step
 from clarifai_emulator.api.chain import RequestChain
 from clarifai_emulator.api.content_links import CONTENTS, ContentLinks
@@ -154,9 +154,10 @@ class PlatformApi:
     async def listen_for_containers(self, meeting: Meeting) -> int:
         """Open a port where containers find their work, and the API for what their models call. Raises
         ``OSError``."""
-        if meeting.is_exposed and not self._parts.config.knows_tokens:
-            return await self.ports.open(meeting.listen, exposed(self._replicas.find))
-        inner, site = self._sites(contained(self._handlers), is_for_containers=True)
+        is_open = meeting.is_exposed and not self._parts.config.knows_tokens
+        further = [refusing_mount()] if is_open else []
+        inner, site = self._sites(contained(self._handlers), further, is_for_containers=True)
+        inner = for_replicas(inner) if is_open else inner
         return await self.ports.open(
             meeting.listen, self._replicas.find, inner, early=meeting.may_come_later, http=site
         )

@@ -12,14 +12,13 @@ from clarifai_emulator.clock import Clock
 from clarifai_emulator.dispatch.dispatcher import Credential, Dispatcher
 from clarifai_emulator.dispatch.lane import Lane, LaneKey, RunnerLink
 from clarifai_emulator.dispatch.lean import LeanReplica
-from clarifai_emulator.dispatch.substitutes import Substitute
+from clarifai_emulator.dispatch.substitutes import FUNCTIONS, Substitute
 from clarifai_emulator.inside import functions_main, lean_main
 from clarifai_emulator.messages.address import ModelKey
 
 # So many calls are answered at once. Functions mostly wait, if they do anything that takes time.
 _THREADS = 64
 _QUEUE = 10_000
-_CLUSTER, _NODEPOOL = "tests", "functions"
 
 
 class FunctionReplica:
@@ -30,7 +29,7 @@ class FunctionReplica:
     ) -> None:
         self._dispatcher = dispatcher
         self._functions = dict(functions)
-        nodepool = (model[0], _CLUSTER, _NODEPOOL)
+        nodepool = (model[0], *FUNCTIONS)
         lane = Lane(
             LaneKey(model[0], f"functions of a test for {model[2]}", "", "/".join(model)),
             queue_size=_QUEUE,

@@ -108,6 +108,14 @@ def _size(ctx: click.Context, param: click.Parameter, value: str) -> int:
     "port; watch the ports that they share; or leave them alone.",
 )
 @click.option(
+    "--replica-access",
+    type=click.Choice(["owner", "work-only"]),
+    default="owner",
+    show_default=True,
+    help="Let the CLARIFAI_PAT of a replica ask models and read about them in its owner's name, as on the "
+    "platform, or let it fetch the replica's work only.",
+)
+@click.option(
     "--strict-capacity/--no-strict-capacity",
     help="Place no more on this machine than its CPUs and memory, to test placement; by default, models that ask "
     "for more run all the same, with a warning.",

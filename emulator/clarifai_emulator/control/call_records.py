@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from clarifai_grpc.grpc.api.service_pb2 import PostModelOutputsRequest
@@ -12,6 +13,7 @@ from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
 from clarifai_emulator.api.access.auth import Caller
 from clarifai_emulator.api.taps import HeardCall, tap
+from clarifai_emulator.dispatch.substitutes import FUNCTIONS
 from clarifai_emulator.emulator import Emulator
 from clarifai_emulator.messages.data_values import (
     arguments_of,
@@ -21,10 +23,13 @@ from clarifai_emulator.messages.data_values import (
     shown_call,
     signature_of,
 )
+from clarifai_emulator.messages.mcp_messages import called_tool
+from clarifai_emulator.nodepools.replica_models import model_of_replica
 from clarifai_emulator.store import Kind
 
 _KEPT = 5_000
 _KINDS = {"PostModelOutputs": "unary", "GenerateModelOutputs": "server stream", "StreamModelOutputs": "bidi"}
+_OF_TESTS = "/".join(("", *FUNCTIONS))
 IsOwn = Callable[[HeardCall], bool]
 
 
@@ -53,7 +58,9 @@ class Route:
 @dataclass(frozen=True, slots=True)
 class Call:
     """An inference call. ``arguments``: of its first input, ``all_arguments`` of every one (batches, streams).
-    ``results``: every output. ``status``: the platform's code (10000 for success); 0 when the call broke off."""
+    ``results``: every output. ``status``: the platform's code (10000 for success); 0 when the call broke off.
+    ``by``: the model that made it, as ``model`` has names; empty for one that a client made. ``is_replaced``: a
+    function of the test answered it (``Clarifai.replace``)."""
 
     request_id: str
     model: str
@@ -68,6 +75,8 @@ class Call:
     milliseconds: float | None
     findings: tuple[dict[str, Any], ...] = ()
     metadata: dict[str, str] = field(default_factory=dict[str, str], repr=False)
+    by: str = ""
+    is_replaced: bool = False
 
     @property
     def ok(self) -> bool:
@@ -79,13 +88,26 @@ class Call:
         """Return the platform's name of the status, ``SUCCESS``."""
         return StatusCode.Name(self.status) if self.status else "no status"  # pyright: ignore[reportArgumentType]
 
+    @property
+    def tool(self) -> str:
+        """Return the tool that the call calls, of an MCP server; empty for any other call."""
+        return called_tool(self.method, self.arguments)[0]
+
+    @property
+    def tool_arguments(self) -> dict[str, Any]:
+        """Return the arguments of that tool, by name."""
+        return called_tool(self.method, self.arguments)[1]
+
     def __str__(self) -> str:
         took = f" in {self.milliseconds:.0f} ms" if self.milliseconds is not None else ""
         ended = f"{self.status} {self.status_name}" if self.status else (self.error or "no answer yet")
         results = ", ".join(shown(each) for each in self.results[:3])
         more = f" and {len(self.results) - 3} more" if len(self.results) > 3 else ""
         answer = f" → {results}{more}" if self.ok and self.results else ""
-        return f"{self.model} {shown_call(self.method, self.arguments)}{answer} [{ended}{took}]"
+        tool, arguments = called_tool(self.method, self.arguments)
+        said = f"tool {shown_call(tool, arguments)}" if tool else shown_call(self.method, self.arguments)
+        by = f"{self.by} → " if self.by else ""
+        return f"{by}{self.model} {said}{answer} [{ended}{took}]"
 
 
 class CallLog:
@@ -93,14 +115,23 @@ class CallLog:
 
     def __init__(self) -> None:
         self._heard: deque[HeardCall] = deque(maxlen=_KEPT)
+        self._callers: dict[str, str] = {}  # models, by the ids of their replicas, which may have ended
 
     def listen(self, emulator: Emulator) -> None:
         """Note every inference call from now on."""
-        emulator.interceptors.append(tap(self._heard.append, lambda heard: None, *_KINDS))
+        emulator.interceptors.append(tap(self._heard.append, partial(self._note_caller, emulator), *_KINDS))
 
     def clear(self) -> None:
         """Forget all calls."""
         self._heard.clear()
+        self._callers.clear()
+
+    def _note_caller(self, emulator: Emulator, heard: HeardCall) -> None:
+        """Note which model made a call that has ended: its replica is still there."""
+        replica_id = heard.call.caller.replica_id
+        if replica_id and replica_id not in self._callers:
+            model = model_of_replica(emulator.supervisor.fleets.values(), replica_id)
+            self._callers[replica_id] = "/".join(model) if model is not None else f"replica {replica_id[:8]}"
 
     def forget(self, is_gone: IsOwn) -> None:
         """Forget some calls. In the emulator's event loop."""
@@ -114,15 +145,19 @@ class CallLog:
 
     def read(self, emulator: Emulator, is_own: IsOwn = lambda heard: True) -> list[Call]:
         """Return the calls, oldest first; of several accounts, one's own. In the emulator's event loop."""
-        facts = _Facts(emulator)
-        return [facts.call(heard) for heard in tuple(self._heard) if is_own(heard)]
+        own = [heard for heard in self._heard if is_own(heard)]
+        for heard in own:
+            self._note_caller(emulator, heard)
+        facts = _Facts(emulator, self._callers)
+        return [facts.call(heard) for heard in own]
 
 
 class _Facts:
     """The facts that the emulator's events and store know about calls."""
 
-    def __init__(self, emulator: Emulator) -> None:
+    def __init__(self, emulator: Emulator, callers: Mapping[str, str]) -> None:
         self._store = emulator.store
+        self._callers = callers
         self._user = emulator.config.user_id
         self._routes: dict[str, dict[str, Any]] = {}
         self._replicas: dict[str, str] = {}
@@ -162,6 +197,8 @@ class _Facts:
             milliseconds=took,
             findings=tuple(self._findings.get(heard.request_id, ())),
             metadata=dict(heard.metadata),
+            by=self._callers.get(heard.call.caller.replica_id, ""),
+            is_replaced=str(heard.call.notes.get("nodepool", "")).endswith(_OF_TESTS),
         )
 
     def _route(self, request_id: str) -> Route | None:

@@ -14,6 +14,9 @@ from clarifai_emulator.dispatch.work import Work
 from clarifai_emulator.dispatch.work_steps import Enter, WorkStep
 from clarifai_emulator.messages.address import ModelKey, NodepoolKey
 
+# The compute cluster and nodepool that events and calls name for functions of tests: ids that nobody can give.
+FUNCTIONS = ("the test", "functions")
+
 
 @dataclass(frozen=True, eq=False)
 class Substitute:

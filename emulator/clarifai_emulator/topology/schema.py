@@ -22,7 +22,8 @@ from clarifai_emulator.topology.files import (
     SINGULAR,
     STAND_INS,
 )
-from clarifai_emulator.topology.stand_ins.entry import ANSWER_KEYS, KEYS, WAYS
+from clarifai_emulator.topology.stand_ins.entry import KEYS, WAYS
+from clarifai_emulator.topology.stand_ins.scripted_answers import ANSWER_KEYS, CALL_KEYS
 from clarifai_emulator.topology.workflow_form import SDK_KEYS
 
 SCHEMA_FILE = "topology.schema.json"
@@ -65,8 +66,13 @@ _ABOUT = {
     "model_id": "The model's id, as the SDK's files write it.",
     "model_version_id": "The version to stay with, the newest where it is left out.",
     "answers": "Canned answers, of which the first that fits is given.",
+    "script": "Answers in the order of a conversation, or a list of scripts, one for each kind of conversation.",
+    "calls": "Several calls of tools at once, each with tool and arguments.",
+    "tool": "The name of a tool to call, which the request must offer.",
+    "arguments": "The tool's arguments; a text is given as it is, whatever it is.",
+    "unchecked": "Call the tool also where the request does not offer it, or it takes other arguments.",
     "cassette": "A file of recorded calls to play back, relative to this file.",
-    "contains": "Answer so where the last message contains this, in any case.",
+    "contains": "What the last message must contain, in any case; else another answer is given; a script fails.",
     "text": "What is answered.",
 }
 # What stands at the top of a file.
@@ -177,11 +183,22 @@ def _deploy() -> _Schema:
 
 
 def _stand_in() -> _Schema:
-    answer = {**_object({name: _named(name, _TEXT) for name in ANSWER_KEYS}), "required": ["text"]}
-    answers: _Schema = {"type": "array", "minItems": 1, "items": {"oneOf": [_TEXT, answer]}}
-    keys = {name: _named(name, answers if name == "answers" else _TEXT) for name in KEYS}
+    call = {**_object({name: _answer_key(name) for name in CALL_KEYS}), "required": ["tool"]}
+    calls: _Schema = {"type": "array", "minItems": 1, "items": call}
+    keys = {name: _named(name, calls) if name == "calls" else _answer_key(name) for name in ANSWER_KEYS}
+    needed: Sequence[_Schema] = [{"required": [name]} for name in ("text", "tool", "calls")]
+    answer: _Schema = {"oneOf": [_TEXT, {**_object(keys), "anyOf": list(needed)}]}
+    answers: _Schema = {"type": "array", "minItems": 1, "items": answer}
+    script: _Schema = {"oneOf": [answers, {"type": "array", "minItems": 1, "items": answers}]}
+    ways = {"answers": answers, "script": script}
     one_way: Sequence[_Schema] = [{"required": [way]} for way in WAYS]
+    keys = {name: _named(name, ways.get(name, _TEXT)) for name in KEYS}
     return {**_object(keys), "required": ["model"], "oneOf": list(one_way)}
+
+
+def _answer_key(name: str) -> _Schema:
+    types: dict[str, _Schema] = {"arguments": {"type": ["object", "string"]}, "unchecked": {"type": "boolean"}}
+    return _named(name, types.get(name, _TEXT))
 
 
 def _fault() -> _Schema:
