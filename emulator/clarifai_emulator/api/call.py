@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from clarifai_emulator.api.access.auth import NOBODY, Caller
 from clarifai_emulator.api.rpc import Rpc
 from clarifai_emulator.api.transport.peer import NO_PEER, Peer
 from clarifai_emulator.messages.outline import Bytes
+
+if TYPE_CHECKING:
+    from clarifai_emulator.dispatch.call_tree import PlaceInTree
 
 UnaryHandler = Callable[["ApiCall", Any], Any | Awaitable[Any]]
 StreamHandler = Callable[["ApiCall", AsyncIterator[Any]], AsyncGenerator[Any]]
@@ -30,7 +33,7 @@ class ApiCall:
     (``is_outline``, see ``messages/outline.py``). ``came_back``: the same of a model's answer, which goes to the
     client in those bytes; only where it ``takes_bytes``. ``failure``: the text of the error that it was answered
     with. ``is_heard``: interceptors have it; they have not what is no RPC of the platform, or cannot be read as
-    one."""
+    one. ``place``: of a request that a model makes while it answers another."""
 
     rpc: Rpc
     metadata: Mapping[str, str]
@@ -47,6 +50,7 @@ class ApiCall:
     came_back: tuple[Any, Bytes] = (None, b"")
     is_outline: bool = False
     takes_bytes: bool = False
+    place: PlaceInTree | None = None
 
     def whole(self, request: Any) -> Any:
         """Return a unary request with everything in it."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,6 +46,8 @@ from clarifai_emulator.store import Key, Kind, Store
 
 if TYPE_CHECKING:
     from clarifai_emulator.backends.docker.engine import Meeting
+    from clarifai_emulator.dispatch.call_tree import CallTree
+    from clarifai_emulator.dispatch.circles import Circles
 
 # Replicas of this machine pull their work here, past the public port.
 _REPLICA_HOST = "127.0.0.1"
@@ -105,6 +107,7 @@ class PlatformApi:
             commit=parts.commit,
             interceptors=self.interceptors,
             steps=parts.steps,
+            tree=lambda: self._tree,
         )
         self._admissions = Admissions(
             dispatcher=parts.nodepools.dispatcher,
@@ -192,6 +195,18 @@ class PlatformApi:
             is_for_containers=is_for_containers,
         )
         return ApiHandlers(handlers, self._chain).find, http
+
+    @cached_property
+    def _tree(self) -> CallTree:
+        from clarifai_emulator.nodepools.calls_between import call_tree
+
+        return call_tree(self._parts.nodepools, self._parts.config)
+
+    @cached_property
+    def _circles(self) -> Circles:
+        from clarifai_emulator.nodepools.calls_between import circles
+
+        return circles(self._parts.nodepools, self._parts.config, self._parts.clock)
 
     def _all_handlers(self) -> HandlerFamilies:
         """Return every RPC that the emulator has; the others answer UNIMPLEMENTED."""
@@ -282,6 +297,8 @@ class PlatformApi:
             text_of_call=CallTexts(parts.store).of,
             model_of=ToldModels(parts.store).of,
             cache=PredictionCache(parts.store.watch),
+            require_room=lambda place: self._tree.require_room(place),
+            watch_inner=lambda work: self._circles.watch(work),
             substitutes=self.substitutes,
         ).handlers()
 
