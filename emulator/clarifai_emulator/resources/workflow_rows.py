@@ -66,8 +66,13 @@ def _operator_of_clarifai(model: Key) -> Model | None:
     return hosted_operator(*model)
 
 
+def _has_nodes(draft: Draft) -> bool:
+    """Tell whether nodes are saved, and not only what is said of the workflow."""
+    return draft.old is None or bool(draft.given.nodes) or draft.old.nodes != draft.message.nodes
+
+
 def _prepare_workflow(resources: Resources, draft: Draft) -> None:
-    if draft.old is not None and not draft.given.nodes:
+    if not _has_nodes(draft):
         return
     nodes = in_order(draft.message.nodes)
     kept = [_kept(resources, draft.key, node) for node in nodes]
@@ -87,7 +92,7 @@ def _kept(resources: Resources, workflow: Key, node: WorkflowNode) -> WorkflowNo
 
 
 def _validate_workflow(resources: Resources, draft: Draft) -> Iterator[Problem]:
-    if draft.old is not None and not draft.given.nodes:
+    if not _has_nodes(draft):
         return
     nodes = draft.message.nodes
     yield from graph_problems(nodes)
@@ -135,8 +140,8 @@ def _is_seen(resources: Resources, kind: Kind, key: Key, viewer: str) -> bool:
 
 def _save_version(resources: Resources, draft: Draft) -> None:
     """Make a version of the nodes that were saved: of every save and patch that has nodes."""
-    has_nodes = draft.old is None or bool(draft.given.nodes)
-    if not has_nodes or (draft.old is not None and not draft.is_patch and draft.old.nodes == draft.message.nodes):
+    is_the_same = draft.old is not None and not draft.is_patch and draft.old.nodes == draft.message.nodes
+    if is_the_same or not _has_nodes(draft):
         return
     user_id, app_id, workflow_id = draft.key
     version = WorkflowVersion(id=fresh_id(), user_id=user_id, app_id=app_id, workflow_id=workflow_id)
