@@ -21,12 +21,12 @@ DEFAULT_HOLD_SECONDS = 120.0
 PROBE_SECONDS = 10.0
 REPLICA_PROCESSES = 4096
 MEBIBYTE = 1024 * 1024
-# What the platform sets for a replica (``nodepools/launch_spec.py``).
+# What the platform sets for a replica (``nodepools/launch_spec.py``), beside CLARIFAI_PAT: a model may be given a
+# token of its own, while its runner keeps the replica's.
 SET_FOR_REPLICAS = (
     "CLARIFAI_API_BASE",
     "CLARIFAI_COMPUTE_CLUSTER_ID",
     "CLARIFAI_NODEPOOL_ID",
-    "CLARIFAI_PAT",
     "CLARIFAI_RUNNER_ID",
     "CLARIFAI_RUNNER_REPLICA_ID",
     "CLARIFAI_USER_ID",
@@ -110,6 +110,8 @@ class EmulatorConfig:
     before its replica is replaced. ``probe_seconds``: how often a replica is asked whether it is alive and ready,
     and how long an answer may take. ``replica_processes`` bounds the processes and threads of a replica.
     ``queue_size`` bounds how many requests of one deployment may wait.
+    ``call_depth`` and ``call_fan_out`` bound the calls that models make while they answer a request: how deep they
+    go, and how many of one request may be open.
     ``num_threads`` overrides how many requests a replica takes at once.
     ``backend``: where replicas run, in processes of their own, in the emulator's, or in containers; a nodepool
     may say otherwise. ``docker``: for containers. ``accelerators``: simulated ones instead of this machine's
@@ -121,6 +123,8 @@ class EmulatorConfig:
     ``replica_network``: whose ports replicas in processes of their own use. ``own``: each has a loopback of its own
     where the kernel lets it; elsewhere as with ``watched``, where a model is kept from the servers of other
     replicas; ``shared``: nobody looks.
+    ``replica_access``: what a replica's CLARIFAI_PAT opens: ``owner`` asks models and reads in its owner's name,
+    ``work-only`` is good for fetching the replica's work and nothing else.
     ``contract``: what to do with requests and results that disagree with a model's signatures: ``record`` a finding
     and answer as the platform would, refuse them (``strict``), or do not look (``off``).
     ``data_dir``: the directory that keeps resources, uploaded versions and logs over restarts; None keeps
@@ -153,6 +157,8 @@ class EmulatorConfig:
     request_seconds: float = 1800.0
     reclaim_seconds: float = 60.0
     queue_size: int = 128
+    call_depth: int = 16
+    call_fan_out: int = 1000
     num_threads: int | None = None
     start_method: Literal["auto", "fork", "spawn"] = "auto"
     contract: Literal["record", "strict", "off"] = "record"
@@ -162,6 +168,7 @@ class EmulatorConfig:
     strict_capacity: bool = False
     runner: Literal["lean", "genuine"] = "lean"
     replica_network: Literal["own", "watched", "shared"] = "own"
+    replica_access: Literal["owner", "work-only"] = "owner"
     debug: int | None = None
     debug_wait: bool = False
     durability: str = "machine"
@@ -235,8 +242,6 @@ class EmulatorConfig:
         for name in ("hold_seconds", "request_seconds", "reclaim_seconds", "stop_seconds"):
             if getattr(self, name) < 0:
                 yield f"{name} must not be negative, got {getattr(self, name)}"
-        if self.queue_size < 1:
-            yield f"queue_size must be at least 1, got {self.queue_size}"
         if self.num_threads is not None and self.num_threads < 1:
             yield f"num_threads must be at least 1, got {self.num_threads}"
         if self.backend not in BACKENDS:
@@ -252,10 +257,15 @@ class EmulatorConfig:
             yield f"durability must be {' or '.join(DURABILITIES)}, got {self.durability!r}"
         if self.replica_network not in ("own", "watched", "shared"):
             yield f"replica_network must be 'own', 'watched' or 'shared', got {self.replica_network!r}"
+        if self.replica_access not in ("owner", "work-only"):
+            yield f"replica_access must be 'owner' or 'work-only', got {self.replica_access!r}"
         if self.runner not in ("genuine", "lean"):
             yield f"runner must be 'lean' or 'genuine', got {self.runner!r}"
 
     def _size_problems(self) -> Iterator[str]:
+        for name in ("queue_size", "call_depth", "call_fan_out"):
+            if getattr(self, name) < 1:
+                yield f"{name} must be at least 1, got {getattr(self, name)}"
         if self.max_upload_bytes < 1:
             yield f"max_upload_bytes must be at least 1, got {self.max_upload_bytes}"
         connection, everything = self.max_connection_buffer_bytes, self.max_buffer_bytes

@@ -229,7 +229,7 @@ class Emulator:
             user_id=self.config.user_id,
             callers=self.accounts.callers,
             is_replica=is_replica_token,
-            find_replica=find_replica_caller(self.nodepools.dispatcher.credential),
+            find_replica=find_replica_caller(self.nodepools.dispatcher.credential, self.config.replica_access),
             find_key=IssuedKeys(self.store).find,
             now=self.clock.now,
             run_token=self._run_token,
@@ -247,6 +247,11 @@ class Emulator:
             return caller.user_id != user, caller.scopes is not None, caller.expires_at is not None
 
         return min(callers, key=rank, default=self._run_token)
+
+    def issue_pat_of_threads(self) -> str:
+        """Return a further token like those of replicas, of the emulator's own user: for threads of this process of
+        which nobody knows whose model started them."""
+        return self.dispatcher.issue_credential((self.config.user_id, "", "", "")).token
 
     def _api(self, steps: Sequence[Step]) -> PlatformApi:
         return PlatformApi(

@@ -43,6 +43,10 @@ from clarifai.runners.models.model_class import ModelClass
 from clarifai_grpc.grpc.api import resources_pb2, service_pb2, service_pb2_grpc
 from clarifai_grpc.grpc.api.status import status_pb2
 
+def get_model(user):
+    app = resources_pb2.UserAppIDSet(user_id=user, app_id="demo")
+    return service_pb2.GetModelRequest(user_app_id=app, model_id="hello")
+
 class Nosy(ModelClass):
     @ModelClass.method
     def predict(self, other_runner: str, runner_url: str) -> str:
@@ -56,10 +60,14 @@ class Nosy(ModelClass):
                 "ListSecrets": service_pb2.ListSecretsRequest(user_app_id=me),
                 "PostKeys": service_pb2.PostKeysRequest(user_app_id=me, keys=[resources_pb2.Key()]),
                 "DeleteDeployments": service_pb2.DeleteDeploymentsRequest(user_app_id=me, ids=["deploy-hello"]),
-                "PostModelOutputs": service_pb2.PostModelOutputsRequest(user_app_id=me, model_id="hello"),
+                "ListLogEntries": service_pb2.ListLogEntriesRequest(user_app_id=me, log_type="runner"),
+                "PostLogEntries": service_pb2.PostLogEntriesRequest(),
+                "GetModel": get_model("me"),
+                "of eve": get_model("eve"),
             }
             for name, request in requests.items():
-                status = getattr(stub, name)(request, metadata=metadata, timeout=10).status
+                rpc = "GetModel" if name == "of eve" else name
+                status = getattr(stub, rpc)(request, metadata=metadata, timeout=10).status
                 found[name] = [status.code, status.details]
         for address in (os.environ["CLARIFAI_API_BASE"], runner_url):
             first = service_pb2.PostRunnerItemOutputsRequest(
@@ -233,7 +241,9 @@ def organisations(emulator: EmulatorThread, token: str, user: str, method: str =
 
 
 @pytest.mark.of_processes("what a container reaches: tests/docker/test_container.py")
-def test_a_replicas_credential_opens_its_own_items_and_nothing_else(shared: EmulatorThread, tmp_path: Path) -> None:
+def test_a_replicas_credential_opens_its_own_items_and_what_its_owner_may_ask(
+    shared: EmulatorThread, tmp_path: Path
+) -> None:
     directory = tmp_path / "nosy"
     (directory / "1").mkdir(parents=True)
     (directory / "1" / "model.py").write_text(NOSY)
@@ -241,6 +251,9 @@ def test_a_replicas_credential_opens_its_own_items_and_nothing_else(shared: Emul
     (directory / "config.yaml").write_text(config)
     (directory / "requirements.txt").write_text((MODELS / "hello" / "requirements.txt").read_text())
     shared.deploy(directory, model="ada/demo/models/nosy")
+    as_(shared, "eve-token", "PostApps", user_app_id={"user_id": "eve"}, apps=[{"id": "demo"}])
+    of_eve = {"user_app_id": {"user_id": "eve", "app_id": "demo"}, "models": [{"id": "hello"}]}
+    assert as_(shared, "eve-token", "PostModels", **of_eve).status.code == StatusCode.SUCCESS
     runners = as_(shared, "ada-token", "ListRunners", user_app_id={"user_id": "me"}).runners
     other = next(each.id for each in runners if each.worker.model.id == "hello")
     runner_url = shared.run(lambda emulator: emulator.api.runner_url)
@@ -256,10 +269,17 @@ def test_a_replicas_credential_opens_its_own_items_and_nothing_else(shared: Emul
     token = found.pop("token")
     for address in (shared.url, runner_url):
         assert set(found.pop(address)) == {StatusCode.RUNNER_PERMISSION_DENIED}
-    assert set(found) == {"GetUser", "ListSecrets", "PostKeys", "DeleteDeployments", "PostModelOutputs"}
-    for code, details in found.values():
+    assert found.pop("GetModel") == [StatusCode.SUCCESS, ""]
+    assert found.pop("of eve")[0] == StatusCode.MODEL_DOES_NOT_EXIST, "another user's private model"
+    refused = {"GetUser", "ListSecrets", "PostKeys", "DeleteDeployments", "ListLogEntries", "PostLogEntries"}
+    assert set(found) == refused
+    for rpc, (code, details) in found.items():
         assert code == StatusCode.CONN_INSUFFICIENT_SCOPES
-        assert details.startswith("This credential belongs to a replica and is good for ProcessRunnerItems only.")
+        assert details.startswith(f"{rpc} ")
+        assert details.endswith(
+            " A model may ask models and workflows of its owner and read about them. For more, give it a token "
+            "of its own, from a secret."
+        )
     assert predict(shared, "ada-token").status.code == StatusCode.SUCCESS
     # It stays a replica's after its replica has ended.
     as_(shared, "ada-token", "DeleteDeployments", ids=["deploy-nosy"])
@@ -267,9 +287,10 @@ def test_a_replicas_credential_opens_its_own_items_and_nothing_else(shared: Emul
     assert as_(shared, token, "GetUser").status.code == StatusCode.CONN_INSUFFICIENT_SCOPES
 
 
-def test_a_replicas_credential_is_nobodys_token_where_every_token_is_accepted(emulator: EmulatorThread) -> None:
+def test_a_replicas_credential_is_no_other_token_where_every_token_is_accepted(emulator: EmulatorThread) -> None:
     runner = ("me", "local", "cpu", "runner")
     credential = emulator.run(lambda each: each.dispatcher.issue_credential(runner))
-    for _ in range(2):
+    for expected in (StatusCode.SUCCESS, StatusCode.CONN_INSUFFICIENT_SCOPES):
         assert as_(emulator, credential.token, "GetUser").status.code == StatusCode.CONN_INSUFFICIENT_SCOPES
+        assert as_(emulator, credential.token, "ListApps", user_app_id={"user_id": "me"}).status.code == expected
         emulator.run(lambda each: each.dispatcher.revoke(credential))

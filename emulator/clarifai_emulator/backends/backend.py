@@ -37,7 +37,9 @@ class Debugging:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplicaSpec:
-    """A replica to start. ``environ`` holds the ``CLARIFAI_*`` variables the platform sets.
+    """A replica to start. ``environ`` holds the ``CLARIFAI_*`` variables the platform sets, with the
+    ``CLARIFAI_PAT`` that the model finds. ``credential``: the token that its work is fetched with, which may be
+    another one.
 
     ``base_url`` is where the runner pulls work. ``num_threads`` 0 lets config.yaml decide. ``lean`` asks for the
     lean runner, which is fed over ``ReplicaProcess.connection`` instead of pulling. ``devices`` are its
@@ -51,6 +53,7 @@ class ReplicaSpec:
     source: ModelSource
     base_url: str
     environ: Mapping[str, str] = field(default_factory=dict[str, str])
+    credential: str = ""
     num_threads: int = 0
     lean: bool = False
     devices: Devices = NO_DEVICES

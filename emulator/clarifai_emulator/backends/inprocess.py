@@ -14,13 +14,13 @@ import sys
 import threading
 import traceback
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from clarifai_emulator.backends import own_output
+from clarifai_emulator.backends import inprocess_environ, own_output
 from clarifai_emulator.backends.backend import Exit, ReplicaProcess, ReplicaSpec, Surroundings
 from clarifai_emulator.backends.debugging import breakpoints
 from clarifai_emulator.backends.health_watch import HealthWatch
@@ -28,10 +28,11 @@ from clarifai_emulator.backends.image_view import ImageViews
 from clarifai_emulator.backends.inprocess_items import LeanThreads
 from clarifai_emulator.backends.model_errors import unusable_model
 from clarifai_emulator.backends.poller import Rounds
+from clarifai_emulator.backends.replica_environ import wanted_variables
 from clarifai_emulator.backends.signature_answers import Signatures, mocked_warning
 from clarifai_emulator.background_work import begin_thread, nobody_waits
-from clarifai_emulator.config import PROBE_SECONDS
-from clarifai_emulator.inside import item_steps_main, lean_main, probes_main, reload_main, sdk_main
+from clarifai_emulator.config import PROBE_SECONDS, own_environ
+from clarifai_emulator.inside import call_chain_main, item_steps_main, lean_main, probes_main, reload_main, sdk_main
 from clarifai_emulator.inside.inspect_main import is_network_trouble, model_traceback, read_signatures
 from clarifai_emulator.inside.zygote_main import environ_with, import_sdk
 from clarifai_emulator.machine.machine import Machine
@@ -49,7 +50,8 @@ _counting = threading.Lock()
 
 
 class InProcessBackend:
-    """Replicas as threads of this process. ``api_base``: what the SDK is told to be the platform's address."""
+    """Replicas as threads of this process. ``api_base``: what the SDK is told to be the platform's address.
+    ``wanted``: what they are given of ``environ()`` beside (``replica_environ.py``)."""
 
     name = "inprocess"
 
@@ -59,12 +61,17 @@ class InProcessBackend:
         api_base: Callable[[], str],
         machines: Sequence[Machine] = (),
         probe_seconds: float = PROBE_SECONDS,
+        environ: Callable[[], Mapping[str, str]] = own_environ,
+        wanted: Sequence[str] = (),
     ) -> None:
         self.machines = machines
+        self._environ = environ
+        self._wanted = wanted
         self._probe_seconds = probe_seconds
         self._api_base = api_base
         self._replicas: set[InProcessReplica] = set()
         self._stops_at_breakpoints = False
+        self._end_naming: Callable[[], object] | None = None
         self._views = ImageViews()
 
     async def warm(self) -> None:
@@ -87,7 +94,12 @@ class InProcessBackend:
             breakpoints.install()
         source = replace(spec.source, path=self._views.of(spec.source.path))
         replica = InProcessReplica(
-            replace(spec, source=source), on_line, self._api_base(), probe_seconds=self._probe_seconds
+            replace(spec, source=source),
+            on_line,
+            self._api_base(),
+            probe_seconds=self._probe_seconds,
+            name_calls=self._name_calls,
+            wanted=wanted_variables(self._environ(), self._wanted),
         )
         self._replicas.add(replica)
         replica.exited.add_done_callback(lambda _: self._replicas.discard(replica))
@@ -98,9 +110,17 @@ class InProcessBackend:
         source = replace(source, path=self._views.of(source.path))
         return await asyncio.to_thread(_signatures, source, self._api_base())
 
+    def _name_calls(self) -> None:
+        """Let calls of models name the items that they belong to. While nothing else is loaded."""
+        if self._end_naming is None:
+            self._end_naming = call_chain_main.CallChain(self._api_base(), inprocess_environ.shown).install()
+
     async def close(self) -> None:
         for replica in tuple(self._replicas):
             replica.kill()
+        if self._end_naming is not None:
+            self._end_naming()
+            self._end_naming = None
         if self._stops_at_breakpoints:
             self._stops_at_breakpoints = False
             breakpoints.uninstall()
@@ -113,6 +133,8 @@ def make_backend(surroundings: Surroundings) -> InProcessBackend:
         api_base=surroundings.api_base,
         machines=[surroundings.machine],
         probe_seconds=surroundings.config.probe_seconds,
+        environ=surroundings.config.environ,
+        wanted=surroundings.config.env,
     )
 
 
@@ -120,13 +142,22 @@ class InProcessReplica:
     """A model in this process: see ``ReplicaProcess``."""
 
     def __init__(
-        self, spec: ReplicaSpec, on_line: Callable[[str], None], api_base: str, *, probe_seconds: float
+        self,
+        spec: ReplicaSpec,
+        on_line: Callable[[str], None],
+        api_base: str,
+        *,
+        probe_seconds: float,
+        name_calls: Callable[[], None],
+        wanted: Mapping[str, str],
     ) -> None:
         self._model: Any = None
+        self._name_calls = name_calls
         self._killed_because = ""
         self._api_base = api_base
+        self._variables = {**wanted, **spec.variables, "CLARIFAI_API_BASE": api_base}
         self.pid = os.getpid()
-        self.connection = LeanThreads(self._listen)
+        self.connection = LeanThreads(self._enter)
         self.reloads, self._edits = socket.socketpair() if spec.source.watched is not None else (None, None)
         self.network = None
         self.debugger = None  # it is debugged where the emulator is
@@ -162,11 +193,14 @@ class InProcessReplica:
             with _loading:
                 _load_afresh(spec.source.path, self._api_base)
                 self._warn_of_another_platform()
+                inprocess_environ.enter(self._variables)
                 _listen(self._tell)
                 edits = _Edits(self._edits, served, model_traceback, sdk_main) if self._edits else None
                 item_steps_main.spare()
+                self._name_calls()
+                environ = {**spec.variables, "CLARIFAI_PAT": spec.credential}  # the model's own may be another one
                 runner, threads = lean_main.make_runner(
-                    served, spec.base_url, spec.variables, spec.num_threads, sdk_main, edits
+                    served, spec.base_url, environ, spec.num_threads, sdk_main, edits
                 )
                 self._model = getattr(runner, "model", runner)
                 # Else the runner, and its model, stays until this process ends, and says then that it stops.
@@ -188,8 +222,9 @@ class InProcessReplica:
     def _tell(self, text: str) -> None:
         self._lines.put(text)
 
-    def _listen(self) -> None:
-        """Hear what this thread says, from now on."""
+    def _enter(self) -> None:
+        """Show this thread the replica's variables, and hear what it says, from now on."""
+        inprocess_environ.enter(self._variables)
         with _loading:
             _listen(self._tell)
 
@@ -222,6 +257,7 @@ class InProcessReplica:
         return why
 
     def _probe(self, probe: str, answer: asyncio.Future[str]) -> None:
+        inprocess_environ.enter(self._variables)
         self._in_loop(partial(_settle, answer), probes_main.ask_model(self._model, probe))
 
     def _kill_for(self, why: str) -> None:

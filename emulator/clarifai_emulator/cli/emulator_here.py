@@ -36,7 +36,7 @@ def emulator_here(arguments: Sequence[str]) -> Generator[Running]:
     for name in ("detach", "ready_fd", "tied_to_fd", "as_json"):
         options.pop(name)
     config = config_of(options)
-    forget_account()
+    forget_account(config)
     controls: list[Control] = []
 
     def add_controls(emulator: Emulator) -> None:

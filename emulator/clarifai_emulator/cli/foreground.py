@@ -180,7 +180,7 @@ async def _serve(
     stop = _Stop(tied_to_fd, limit)
     if abilities_of(config.backend).isolation == "thread":
         own_output.take_over()
-    forget_account()
+    forget_account(config)
     try:
         emulator = Emulator(config, parent=parent)
     except EmulatorError as error:
@@ -195,6 +195,8 @@ async def _serve(
             output.close()
             raise cannot_start(config, error) from None
         os.environ["CLARIFAI_API_BASE"] = emulator.url  # for models that run in this process
+        if abilities_of(config.backend).isolation == "thread":  # and for threads that they start themselves
+            os.environ.setdefault("CLARIFAI_PAT", emulator.issue_pat_of_threads())
         emulator.events.subscribe(output.event)
         folder = config.run_dir or default_run_dir()
         running = running_of(emulator, control)
@@ -210,11 +212,11 @@ async def _serve(
             output.close()
 
 
-def forget_account() -> None:
+def forget_account(config: EmulatorConfig) -> None:
     """Remove the user's account on the real platform from the environment: models may run in this process, and the
-    account is not theirs."""
+    account is not theirs. What ``--env`` names is."""
     for name in [each for each in os.environ if each.startswith("CLARIFAI_")]:
-        if not name.startswith("CLARIFAI_EMULATOR_"):
+        if not name.startswith("CLARIFAI_EMULATOR_") and name not in config.env:
             del os.environ[name]
 
 

@@ -82,6 +82,14 @@ def _size(ctx: click.Context, param: click.Parameter, value: str) -> int:
 @click.option(
     "--queue-size", type=int, default=128, show_default=True, help="Requests of a deployment that may wait."
 )
+@click.option("--call-depth", type=int, default=16, show_default=True, help="How deep models may call one another.")
+@click.option(
+    "--call-fan-out",
+    type=int,
+    default=1000,
+    show_default=True,
+    help="Calls that a model may have open for one request.",
+)
 @click.option("--num-threads", type=int, help="Requests a replica takes at once.  [default: what config.yaml says]")
 @click.option(
     "--backend",
@@ -106,6 +114,14 @@ def _size(ctx: click.Context, param: click.Parameter, value: str) -> int:
     show_default=True,
     help="Give each replica ports of its own where the system can, so that two models may have a server at one "
     "port; watch the ports that they share; or leave them alone.",
+)
+@click.option(
+    "--replica-access",
+    type=click.Choice(["owner", "work-only"]),
+    default="owner",
+    show_default=True,
+    help="Let the CLARIFAI_PAT of a replica ask models and read about them in its owner's name, as on the "
+    "platform, or let it fetch the replica's work only.",
 )
 @click.option(
     "--strict-capacity/--no-strict-capacity",

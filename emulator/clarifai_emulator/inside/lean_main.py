@@ -62,7 +62,8 @@ def run(job, fd, sdk, reloads=None):
     """Load the model, then serve items until the emulator closes the socket or SIGTERM comes. ``sdk``: see
     ``sdk_main.py``."""
     sys.argv = ["clarifai.runners.server", "--model_path", job["model_path"]]  # as the genuine runner has it
-    runner, threads = make_runner(job["model_path"], job["base_url"], os.environ, job["num_threads"], sdk, reloads)
+    environ = {**os.environ, "CLARIFAI_PAT": job["pat"]}  # the model's own may be another one
+    runner, threads = make_runner(job["model_path"], job["base_url"], environ, job["num_threads"], sdk, reloads)
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     try:
         LeanRunner(runner, threads, socket.socket(fileno=fd)).serve()

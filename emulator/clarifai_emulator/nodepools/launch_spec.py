@@ -10,12 +10,15 @@ from clarifai_grpc.grpc.api.resources_pb2 import Secret
 
 from clarifai_emulator.backend_table import abilities_of
 from clarifai_emulator.backends.backend import Backend, Debugging, ReplicaSpec
-from clarifai_emulator.config import EmulatorConfig
+from clarifai_emulator.backends.replica_environ import wanted_variables
+from clarifai_emulator.config import SET_FOR_REPLICAS, EmulatorConfig
 from clarifai_emulator.machine.pools import Pools
 from clarifai_emulator.models.progress import Progress
 from clarifai_emulator.models.version_source import ModelSource
 from clarifai_emulator.nodepools.fleet import Fleet, ReplicaRecord
 from clarifai_emulator.store import Kind, Store
+
+_PAT = "CLARIFAI_PAT"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +64,12 @@ class LaunchSpecs:
         for wanted in source.secrets:
             secret = self._store.get(Kind.SECRET, (fleet.target.model.user_id, wanted.id))
             value = secret.value if isinstance(secret, Secret) else wanted.value
-            if value:
+            if wanted.variable in SET_FOR_REPLICAS:
+                progress(
+                    f"[emulator] config.yaml wants secret '{wanted.id}' as {wanted.variable}, which is set for "
+                    "each replica: the secret is not used. Give it another name, and read that in the model"
+                )
+            elif value:
                 found[wanted.variable] = value
             else:
                 owner = fleet.target.model.user_id
@@ -110,7 +118,18 @@ class LaunchSpecs:
                 "CLARIFAI_NODEPOOL_ID": nodepool_id,
                 "CLARIFAI_RUNNER_ID": record.runner.id,
                 "CLARIFAI_API_BASE": self._addresses.api_base(),
-                "CLARIFAI_PAT": record.credential.token,
+                "CLARIFAI_PAT": self._pat_of_model(record),
                 "CLARIFAI_RUNNER_REPLICA_ID": record.replica_id,
             },
+            credential=record.credential.token,
         )
+
+    def _pat_of_model(self, record: ReplicaRecord) -> str:
+        """Return the token that the model finds: a secret's, or one that the settings name, or else the credential
+        that its work is fetched with."""
+        named = wanted_variables(self._config.environ(), (each for each in self._config.env if _is_pat(each)))
+        return {_PAT: record.credential.token, **named, **record.secrets}[_PAT]
+
+
+def _is_pat(wanted: str) -> bool:
+    return wanted.partition("=")[0] == _PAT

@@ -90,7 +90,7 @@ def test_a_build_argument_whose_variable_is_not_there_is_refused_by_name() -> No
 @pytest.mark.parametrize(
     ("setting", "told"),
     [
-        ("CLARIFAI_PAT=mine", "env must not name CLARIFAI_PAT: the emulator sets it for each replica"),
+        ("CLARIFAI_USER_ID=me", "env must not name CLARIFAI_USER_ID: the emulator sets it for each replica"),
         ("1X", "env must hold names like OPENAI_API_KEY or AWS_*, or NAME=VALUE, got '1X'"),
         ("A*=x", "env must hold names like OPENAI_API_KEY or AWS_*, or NAME=VALUE, got 'A*'"),
         ("'A=x", "CLARIFAI_EMULATOR_ENV cannot be read: No closing quotation."),

@@ -19,6 +19,7 @@ from typing import Any
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
 from clarifai_emulator.api.access.local_users import LocalUsers, needs_token_of_run
+from clarifai_emulator.api.access.replica_rights import why_withheld
 from clarifai_emulator.api.rpc import Auth, Rpc
 from clarifai_emulator.api.transport.peer import NO_PEER, Peer
 from clarifai_emulator.errors import CallerError
@@ -95,6 +96,8 @@ class Caller:
                 if self.replica_id
                 else "Add to its scopes, or use a key without a list of scopes: it has all.",
             )
+        if self.replica_id and (why := why_withheld(rpc.name)):
+            raise _insufficient(why, _REPLICA_HINT)
         if rpc.name in self.barred:
             raise needs_token_of_run(rpc.name)
         if self.endpoints is not None and rpc.path not in self.endpoints:

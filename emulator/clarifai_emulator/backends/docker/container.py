@@ -13,9 +13,12 @@ from clarifai_emulator.backends.docker.dockerfile import HEALTH_PORT, MODEL_PATH
 from clarifai_emulator.backends.docker.engine import Engine
 from clarifai_emulator.backends.docker.labels import INSTANCE, MODEL, REPLICA
 from clarifai_emulator.config import REPLICA_PROCESSES
+from clarifai_emulator.errors import ModelError
 from clarifai_emulator.messages.quantities import parse_cpu, parse_memory
 
 SECRETS_PATH = "/etc/clarifai/secrets"
+OWN_PAT_SCRIPT = "tmp/clarifai-emulator/own_pat_main.py"
+OWN_PAT_VARIABLE = "CLARIFAI_EMULATOR_PAT"  # see ``inside/own_pat_main.py``
 _LOG_BYTES = "10m"
 _SMALLEST_MEMORY = 6 * 1024 * 1024  # engines refuse less
 _GPU = "nvidia.com/gpu"
@@ -27,7 +30,8 @@ class ContainerPlan:
     real devices to pass through, as the driver names them; ``device_nodes``: files under /dev to pass instead
     (AMD), ``device_groups`` the numbers of the groups that own them. ``arguments`` come after the image's own
     command; ``command`` replaces it all. ``mounts``: folders of this machine that it may read, by where it finds
-    them. ``processes``: how many processes and threads it can have."""
+    them. ``processes``: how many processes and threads it can have. ``runner_pat``: what its runner fetches its
+    work with, where its model has a CLARIFAI_PAT of its own."""
 
     image: str
     name: str
@@ -46,6 +50,7 @@ class ContainerPlan:
     publish_health: bool = False
     mounts: Mapping[str, str] = field(default_factory=dict[str, str])
     processes: int = REPLICA_PROCESSES
+    runner_pat: str = field(default="", repr=False)
 
 
 def create_arguments(plan: ContainerPlan, engine: Engine, image_command: Sequence[str]) -> dict[str, Any]:
@@ -54,7 +59,7 @@ def create_arguments(plan: ContainerPlan, engine: Engine, image_command: Sequenc
         "image": plan.image,
         "name": plan.name,
         "user": USER,
-        "environment": {"PYTHONUNBUFFERED": "1", **plan.environ, **_visible_devices(plan)},
+        "environment": {"PYTHONUNBUFFERED": "1", **plan.environ, **_visible_devices(plan), **_runner_pat(plan)},
         "labels": {INSTANCE: plan.instance, REPLICA: plan.replica_id, MODEL: plan.model},
     }
     if plan.command:
@@ -120,6 +125,25 @@ def _visible_devices(plan: ContainerPlan) -> dict[str, str]:
     if plan.accelerators or "NVIDIA_VISIBLE_DEVICES" in plan.environ:
         return {}
     return {"NVIDIA_VISIBLE_DEVICES": "void"}
+
+
+def _runner_pat(plan: ContainerPlan) -> dict[str, str]:
+    return {OWN_PAT_VARIABLE: plan.runner_pat} if plan.runner_pat else {}
+
+
+def keeping_pat(command: Sequence[str]) -> list[str]:
+    """Return an image's command with the SDK's server started so that the runner keeps its own token. Raises
+    ``ModelError`` for an image that starts something else."""
+    for start, words in enumerate(pairwise(command)):
+        if words == ("-m", "clarifai.runners.server"):
+            return [*command[:start], f"/{OWN_PAT_SCRIPT}", *command[start + 2 :]]
+    raise ModelError(
+        "The model is to have a CLARIFAI_PAT of its own, from a secret or from --env, and its runner needs the "
+        "replica's: the emulator can give it that where the image starts `python -m clarifai.runners.server`, and "
+        f"this one starts `{' '.join(command) or 'nothing'}`.",
+        hint="Give the secret another name, and read that in the model; or leave the ENTRYPOINT and CMD of the "
+        "Dockerfile to the SDK's.",
+    )
 
 
 def model_path_of(command: Sequence[str]) -> str:

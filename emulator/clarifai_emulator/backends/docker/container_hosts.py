@@ -81,6 +81,7 @@ class ContainerHosts:
         job = {
             **_job("run", spec.source, model_path, plan.environ),
             "base_url": plan.environ["CLARIFAI_API_BASE"],
+            "pat": spec.credential,
             "num_threads": spec.num_threads,
             "reloadable": True,
         }
@@ -280,6 +281,7 @@ def host_plan(plan: ContainerPlan, source: ModelSource, model_path: str) -> Cont
         memory=room_for_two(plan.memory),
         arguments=(),
         command=["python", "-B", f"/{_SCRIPTS}/{SCRIPT.name}", f"{_MEETING}/{_SOCKET}", model_path],
+        runner_pat="",  # which comes with the job
         mounts={model_path: str(source.path)},
         publish_health=False,
     )

@@ -17,11 +17,13 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from clarifai_emulator.backends.backend import ReplicaProcess, ReplicaSpec, Surroundings
 from clarifai_emulator.backends.docker.cancellation import Cancellation
 from clarifai_emulator.backends.docker.container import (
+    OWN_PAT_SCRIPT,
     SECRETS_PATH,
     ContainerPlan,
     archive_of,
     create_arguments,
     host_arguments,
+    keeping_pat,
     model_path_of,
     secret_files,
 )
@@ -196,7 +198,7 @@ class DockerBackend:
 
     async def start(self, spec: ReplicaSpec, on_line: Callable[[str], None]) -> ReplicaProcess:
         """Start a container. One whose image was removed meanwhile is built again."""
-        _, engine = await self._open()
+        client, engine = await self._open()
         if self._settings.secrets == "environment":
             spec = replace(spec, environ={**spec.secrets, **spec.environ}, secrets={})
         plan = self._plan(spec, engine)
@@ -208,7 +210,12 @@ class DockerBackend:
         if plan.arguments:
             await self.signatures(spec.source)
             plan = plan if self._takes_threads[spec.source.image] else replace(plan, arguments=())
-        replica = await self._run(plan, on_line, spec.secrets)
+        files: dict[str, bytes] = {}
+        if plan.runner_pat:
+            command = await self._call(partial(_command_of, client, spec.source.image))
+            plan = replace(plan, command=[*keeping_pat(command), *plan.arguments])
+            files[OWN_PAT_SCRIPT] = (SCRIPT.parent / "own_pat_main.py").read_bytes()
+        replica = await self._run(plan, on_line, spec.secrets, files=files)
         replica.watch_health(self._probe_seconds)
         return replica
 
@@ -347,8 +354,11 @@ class DockerBackend:
 
     def _plan(self, spec: ReplicaSpec, engine: Engine) -> ContainerPlan:
         environ = {**self._variables(), **spec.environ, "CLARIFAI_API_BASE": self._base_url}
+        runner_pat = "" if environ["CLARIFAI_PAT"] == spec.credential else spec.credential
         if spec.secrets:
             environ["CLARIFAI_SECRETS_PATH"] = SECRETS_PATH
+        if "CLARIFAI_PAT" in spec.secrets:  # in a file: the container's variables have it not
+            environ["CLARIFAI_PAT"] = spec.credential
         if spec.devices.simulated:
             environ["NVIDIA_VISIBLE_DEVICES"] = ",".join(spec.devices.ids)
         if spec.num_threads:
@@ -372,6 +382,7 @@ class DockerBackend:
             device_groups=sorted(groups),
             arguments=["--num_threads", str(spec.num_threads)] if spec.num_threads else [],
             publish_health=engine.is_local and not engine.reaches_bridge,
+            runner_pat=runner_pat,
         )
 
     async def _run(

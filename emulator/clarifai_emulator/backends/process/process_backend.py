@@ -115,6 +115,7 @@ class ProcessBackend:
             "model_path": str(path),
             "seen_as": str(spec.source.path),
             "base_url": spec.base_url,
+            "pat": spec.credential,
             "num_threads": spec.num_threads,
             "lean": spec.lean,
             "reloadable": spec.source.watched is not None,

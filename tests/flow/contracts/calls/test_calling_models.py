@@ -19,6 +19,7 @@ from clarifai_emulator.contracts.calls.calling_models import calling_models
 from clarifai_emulator.contracts.calls.client_check import CallReport, GivenModel, check_known
 from clarifai_emulator.contracts.calls.client_project import ClientProject
 from clarifai_emulator.contracts.calls.given_models import KnownModel, read_models
+from clarifai_emulator.contracts.rules.example import examples
 from clarifai_emulator.contracts.rules.rule import Severity
 from flow.contracts.calls.conftest import FIXTURES
 
@@ -285,3 +286,40 @@ def command(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run the program in a folder."""
     program = [sys.executable, "-m", "clarifai_emulator", *arguments]
     return subprocess.run(program, cwd=folder, capture_output=True, text=True, timeout=120)
+
+
+def test_a_model_that_calls_itself_through_others_is_told_at_each_call_of_the_circle(tmp_path: Path):
+    names = ("first", "second", "third", "apart")
+    called = {"first": "second", "second": "third", "third": "first", "apart": "first"}
+    folders = [
+        write_model(
+            tmp_path / name,
+            CLASS.format(
+                field="pass",
+                load=f"self.it = Model('https://clarifai.com/me/demo/models/{called[name]}')",
+                call="self.it.predict(text=text)",
+            ),
+        )
+        for name in names
+    ]
+    given = [GivenModel(each) for each in folders]
+    known = read_models(given, None, static=True)
+    report = check_known(ClientProject([], callers=calling_models(given)), known)
+
+    assert sorted(each.message for each in report.findings) == [
+        "Model 'first' calls itself through others: first → second → third → first.",
+        "Model 'second' calls itself through others: second → third → first → second.",
+        "Model 'third' calls itself through others: third → first → second → third.",
+    ]
+    assert {(each.rule, each.severity) for each in report.findings} == {("model-circle", Severity.WARNING)}
+
+
+@pytest.mark.parametrize("side", ["wrong", "right"])
+def test_the_example_of_a_circle(tmp_path: Path, side: str):
+    code = HEAD + getattr(examples()["model-circle"], side)
+    given = [GivenModel(write_model(tmp_path / "assistant", code), "me/main/models/assistant")]
+    known = read_models(given, None, static=True)
+    report = check_known(ClientProject([], callers=calling_models(given)), known)
+    assert [each.message for each in report.findings] == (
+        ["Model 'assistant' calls itself: assistant → assistant."] if side == "wrong" else []
+    )

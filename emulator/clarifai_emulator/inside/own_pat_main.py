@@ -1,0 +1,37 @@
+"""Runs the SDK's server in a container whose model has a CLARIFAI_PAT of its own: the runner keeps its replica's.
+
+Runs in the *model's* environment, in place of ``python -m clarifai.runners.server``, with the same arguments; the
+standard library and the SDK only. The replica's credential comes in a variable that the model does not see; other
+users of the machine read neither it nor the command line's.
+"""
+
+import functools
+import importlib
+import os
+import runpy
+import sys
+
+VARIABLE = "CLARIFAI_EMULATOR_PAT"
+_RUNNER = "clarifai.runners.models.model_runner"
+
+
+def keep_pat(pat):
+    """Let the SDK's runner fetch its work with this token, whatever it is given."""
+    runner = importlib.import_module(_RUNNER).ModelRunner
+    genuine = runner.__init__
+
+    @functools.wraps(genuine)
+    def make(self, *args, **options):
+        genuine(self, *args, **{**options, "pat": pat})
+
+    runner.__init__ = make
+
+
+def main():
+    sys.path[0] = os.getcwd()  # as with `-m`
+    keep_pat(os.environ.pop(VARIABLE))
+    runpy.run_module("clarifai.runners.server", run_name="__main__", alter_sys=True)
+
+
+if __name__ == "__main__":
+    main()
