@@ -287,9 +287,9 @@ class Verbs:
         except CallerError:
             return Asker()
         if not caller.replica_id:
-            return Asker(caller.user_id)
+            return Asker(caller)
         model = model_of_replica(self._emulator.supervisor.fleets.values(), caller.replica_id)
-        return Asker(caller.user_id, "/".join(model) if model is not None else "a model")
+        return Asker(caller, "/".join(model) if model is not None else "a model")
 
     def _intercept(self, call: ApiCall, following: StreamHandler) -> StreamHandler:
         if self._player is None or not self.account.is_own_call(call.metadata):

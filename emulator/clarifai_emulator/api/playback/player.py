@@ -18,6 +18,7 @@ from enum import StrEnum
 from functools import partial
 from typing import Any
 
+from clarifai_emulator.api.access.auth import NOBODY, Caller
 from clarifai_emulator.api.call import ApiCall, StreamHandler
 from clarifai_emulator.api.playback.messages import answer_from_dict, as_plain, call_as_text, model_of
 from clarifai_emulator.api.playback.upstream import Upstream
@@ -41,9 +42,9 @@ class Mode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Asker:
-    """Who makes a call: a user, and the model (``USER/APP/ID``) in that user's name; empty for a client."""
+    """Who makes a call, and the model (``USER/APP/ID``) that does so in the caller's name; empty for a client."""
 
-    user_id: str = ""
+    caller: Caller = NOBODY
     model: str = ""
 
 
@@ -126,7 +127,7 @@ class Player:
         """Tell whether calls of the model that a request is for are played."""
         if not self._only:
             return True
-        key = model_of(first, who.user_id)
+        key = model_of(first, who.caller.user_id)
         return key is not None and any(is_called(key, parts) for parts in self._only)
 
     async def _play(
@@ -139,6 +140,7 @@ class Player:
             recorded = find(self.cassette.calls, rpc, asked)
         if recorded is not None:
             recorded.played += 1
+            call.caller = who.caller
             await anext(requests)
             answers = self._answers(recorded, call, requests)
         elif self.mode is Mode.BOTH:
@@ -198,11 +200,11 @@ class Player:
             order=heard.order,
             call=call_as_text(heard.rpc, heard.requests[0]),
             error=(error.name, error.message) if error is not None else None,
-            by=who.model,
+            by=heard.made_by or who.model,
             played=1,
         )
         self.cassette.calls.append(recorded)
-        self._new.append(_New(began, heard.request_id, "", recorded))
+        self._new.append(_New(began, heard.request_id, heard.parent_id, recorded))
 
 
 class _Refused(Exception):
