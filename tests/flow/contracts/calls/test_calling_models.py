@@ -238,7 +238,7 @@ def test_models_alone_are_checked_against_each_other_and_every_report_says_who_c
 
 
 def test_models_that_call_nobody_are_not_read_for_it():
-    given = [GivenModel(each) for each in sorted(FIXTURES.iterdir()) if each.is_dir()]
+    given = [GivenModel(FIXTURES / name) for name in ("hello", "types", "batch", "large", "mcp", "openai", "slow")]
     began = time.perf_counter()
     assert calling_models(given) == []
     assert time.perf_counter() - began < 0.5
