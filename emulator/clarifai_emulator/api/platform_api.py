@@ -224,6 +224,7 @@ class PlatformApi:
                 (("ListCloudProviders", "ListCloudRegions", "ListInstanceTypes"), self._catalogue),
                 (("ListLogEntries", "StreamLogEntries", "PostLogEntries"), self._logs),
                 (("PostModelOutputs", "GenerateModelOutputs", "StreamModelOutputs"), self._inference),
+                (("PostWorkflowResults",), self._workflow_results),
             )
         )
 
@@ -258,6 +259,21 @@ class PlatformApi:
         parts = self._parts
         saved = SavedWorkflows(mode=parts.config.contract, resources=parts.resources, events=parts.events)
         return workflows.handlers(parts.resources, served, saved)
+
+    def _workflow_results(self) -> Mapping[str, Handler]:
+        from clarifai_emulator.api.handlers.workflow_results import WorkflowResults
+        from clarifai_emulator.workflows.workflow_states import WorkflowStates
+
+        parts = self._parts
+        return WorkflowResults(
+            resources=parts.resources,
+            chain=self._chain,
+            predict=partial(self._handlers.__getitem__, "PostModelOutputs"),
+            events=parts.events,
+            clock=parts.clock,
+            states=WorkflowStates(parts.clock),
+            most_bytes=parts.config.max_message_bytes,
+        ).handlers()
 
     def _uploads(self) -> Mapping[str, Handler]:
         from clarifai_emulator.api.handlers import uploads

@@ -24,6 +24,7 @@ from clarifai_emulator.messages.header_text import header_text
 from clarifai_emulator.models.versions import newest_usable
 from clarifai_emulator.resources.resource import Resources
 from clarifai_emulator.store import Key, Kind
+from clarifai_emulator.workflows.operators.hosted_operators import hosted_operator
 
 TRAILER = "x-clarifai-emulator-finding"
 _LONGEST_TRAILER = 1000
@@ -121,10 +122,11 @@ class SavedWorkflows:
 
     def _node_model(self, node: WorkflowNode, new: NewMethods | None) -> NodeModel | None:
         key = (node.model.user_id, node.model.app_id, node.model.id)
+        name = f"{key[0]}/{key[1]}/models/{key[2]}"
         model = self._store.get(Kind.MODEL, key)
         if model is None:
-            return None
-        name = f"{key[0]}/{key[1]}/models/{key[2]}"
+            operator = hosted_operator(*key)
+            return NodeModel(name, (), operator.model_type_id) if operator is not None else None
         if new is not None and _runs(node, new):
             return NodeModel(name, new.signatures, model.model_type_id)
         pinned = node.model.model_version.id

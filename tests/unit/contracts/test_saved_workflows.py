@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from clarifai_grpc.grpc.api.resources_pb2 import MethodSignature, ModelTypeField
+from clarifai_grpc.grpc.api.resources_pb2 import MethodSignature, ModelTypeField, RunnerMethodType
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
 from clarifai_emulator.contracts.saved_workflows import NewMethods, SavedWorkflows
@@ -20,7 +20,7 @@ TYPE = ModelTypeField.DataType
 def predict(takes: int, gives: int, name: str = "predict") -> MethodSignature:
     return MethodSignature(
         name=name,
-        method_type=1,
+        method_type=RunnerMethodType.UNARY_UNARY,
         input_fields=[ModelTypeField(name="it", type=takes, required=True)],  # pyright: ignore[reportArgumentType]
         output_fields=[ModelTypeField(name="return", type=gives)],  # pyright: ignore[reportArgumentType]
     )
@@ -126,6 +126,14 @@ class TestSaving:
         ]
         post(api, nodes)
         assert [rule for rule, _ in told(api)] == ["unchecked-edge"]
+
+    def test_what_the_platforms_operators_take_is_known_by_their_type(self) -> None:
+        api = made()
+        crop = {"user_id": "clarifai", "app_id": "main", "id": "margin-110-image-crop"}
+        post(api, [NODES[0], {"id": "crop", "model": crop, "node_inputs": [{"node_id": "read"}]}])
+        assert told(api) == [
+            ("workflow-edge", "Workflow 'flow', node 'crop': a image-crop takes regions, and 'read' gives text.")
+        ]
 
 
 class TestNewMethods:

@@ -177,6 +177,7 @@ class Inference:
         except RoutingError as error:
             self._events.emit("route.refused", request_id=call.request_id, **error.as_dict())
             raise
+        call.decision = decision
         call.notes["rule"] = decision.rule.value
         call.trailers["x-clarifai-emulator-rule"] = decision.rule.value
         fields = decision.as_dict() if call.place is None else {**decision.as_dict(), **call.place.as_fields()}
