@@ -122,9 +122,7 @@ def _stand_in(cassette: Cassette, file: Path, path: Path, only: tuple[str, ...])
     """Return the model that the cassette stands in for; None for one that runs. Fails when it was recorded with
     other signatures."""
     recorded = cassette.models.get(path.name)
-    if only and (
-        recorded is None or not any(is_called(recorded.key, name_parts(each, "USER/APP/ID")) for each in only)
-    ):
+    if only and (recorded is None or not _is_one_of(recorded, only)):
         return None
     if recorded is None:
         known = ", ".join(cassette.models) or "none"
