@@ -378,7 +378,7 @@ class ClientProject:
 
 def may_define(file: File) -> bool:
     """Tell whether a YAML file may define a workflow. Files of CI have some of another kind, without models."""
-    return all(each in file.content for each in (b"workflow", b"nodes", b"model_id"))
+    return all(each in file.content for each in (b"workflow", b"nodes", b"model", b"id"))
 
 
 def _takes_values(file: File, importer: File) -> bool:
