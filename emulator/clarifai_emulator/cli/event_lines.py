@@ -91,9 +91,7 @@ class EventLines:
             return f"{label}  {event['what']}"
         if kind == "emulator.failed":
             return f"{label}  {event['part']}: {event['reason']}"
-        if kind.startswith("topology."):
-            return f"{label}  {event['message']}"
-        if kind.startswith("dev."):
+        if kind.startswith(("topology.", "dev.")):
             return f"{label}  {event['message']}{findings_text(event)}"
         if kind == "contract.finding":
             grave = click.style(f"{event['severity']} {event['rule']}", fg=_SEVERITIES.get(str(event["severity"])))
