@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import secrets as tokens
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -40,7 +40,9 @@ from clarifai_emulator.messages.address import ModelAddress, ModelKey
 from clarifai_emulator.resources.credential_rows import PAT as PAT_TYPE
 from clarifai_emulator.routing import Ask, Decision
 from clarifai_emulator.store import Kind
-from pytest_clarifai_emulator.deployed import DeployedModel, model_key
+from pytest_clarifai_emulator.called import WantedCall, require_called
+from pytest_clarifai_emulator.called_model import CalledModel, model_key
+from pytest_clarifai_emulator.deployed import DeployedModel
 from pytest_clarifai_emulator.model_paths import TestPaths
 from pytest_clarifai_emulator.replaced import (
     Replacement,
@@ -170,6 +172,32 @@ class Clarifai:
         handle = DeployedModel(self.serving, directory, options, recorded=recorded)
         self.deployed.append(handle)
         return handle
+
+    def stand_in(
+        self,
+        model: str,
+        /,
+        *,
+        script: Sequence[Any] | None = None,
+        answers: Sequence[Any] | None = None,
+        path: str | Path | None = None,
+    ) -> CalledModel:
+        """Let something else serve a model under its name: ``script``, answers in the order of a conversation
+        (texts, and ``{"tool": "add", "arguments": {…}}`` for a call of a tool; see docs/stand-ins.md), ``answers``,
+        of which the first that fits is given, or a model directory. Raises ``ConfigError`` with what to mend."""
+        __tracebackhide__ = True
+        from pytest_clarifai_emulator.stood_in import set_up_stand_in
+
+        given = self.paths.model_directory(path) if path is not None else None
+        return set_up_stand_in(
+            self.serving,
+            model_key(model),
+            self.user_id,
+            self.deploy,
+            script=script,
+            answers=answers,
+            path=given,
+        )
 
     def handle(self, name: str) -> DeployedModel:
         """Return the handle of a model that was deployed, by its id, ``USER/APP/models/ID`` or its URL. Raises
@@ -371,6 +399,25 @@ class Clarifai:
         require_routed(
             self.calls if calls is None else calls, {"rule": rule, "deployment": deployment, "nodepool": nodepool}
         )
+
+    def assert_called(
+        self,
+        model: CalledModel | str,
+        /,
+        method: str = "",
+        *,
+        tool: str = "",
+        times: int | None = None,
+        arguments: Mapping[str, Any] | None = None,
+        **named: Any,
+    ) -> None:
+        """Fail unless a model was called, by the test or by another model: with this method, or, of an MCP server,
+        this tool, and these arguments, among others; of ``times``, exactly so often. ``model``: a handle, its
+        address, or its id alone. ``arguments``: those whose names are taken here."""
+        __tracebackhide__ = True
+        name = model if isinstance(model, str) and "/" not in model else "/".join(model_key(model))
+        name = f"{self.user_id}/{name.partition('/')[2]}" if name.startswith("me/") else name
+        require_called(self.calls, WantedCall(name, method, tool, {**(arguments or {}), **named}), times)
 
     def assert_matches_contract(self, lock: str | Path) -> None:
         """Fail unless every model that ``deploy`` deployed keeps what a lock file says of it."""

@@ -7,16 +7,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from clarifai_emulator.control.call_records import Call, Route, routes_of
 from clarifai_emulator.deploy.deploy_request import Deployed
-from clarifai_emulator.messages.address import ModelAddress, ModelKey, names_no_model, parse_address
-from pytest_clarifai_emulator.routed import require_routed
+from clarifai_emulator.messages.address import ModelAddress, ModelKey
+from pytest_clarifai_emulator.called_model import CalledModel
 from pytest_clarifai_emulator.serving import Serving
 
 _POLL_SECONDS = 0.01
 
 
-class DeployedModel:
+class DeployedModel(CalledModel):
     """A model directory, deployed. ``recorded``: the model's key when a cassette stands in for it."""
 
     def __init__(
@@ -27,10 +26,9 @@ class DeployedModel:
         *,
         recorded: ModelKey | None = None,
     ) -> None:
+        super().__init__(serving)
         self.path = path
-        self._serving = serving
         self._options = dict(options)
-        self._model: Any = None
         self._recorded = recorded
         self._deployed: Deployed | None = None if recorded else serving.deploy(path, self._options)
 
@@ -48,11 +46,6 @@ class DeployedModel:
     def key(self) -> ModelKey:
         """Return the model's user, app and id."""
         return self._recorded or self.deployed.model
-
-    @property
-    def url(self) -> str:
-        """Return the model's URL, as the SDK takes it."""
-        return ModelAddress(*self.key).url
 
     @property
     def version_id(self) -> str:
@@ -75,31 +68,6 @@ class DeployedModel:
     def methods(self) -> tuple[str, ...]:
         """Return the names of the model's methods."""
         return tuple(signature.name for signature in self.deployed.signatures)
-
-    @property
-    def model(self) -> Any:
-        """Return the real SDK's ``Model`` for it."""
-        if self._model is None:
-            from clarifai.client import Model
-
-            self._model = Model(url=self.url)
-        return self._model
-
-    @property
-    def calls(self) -> list[Call]:
-        """Return the calls of this model in the test that runs, oldest first."""
-        return [call for call in self._serving.test_calls() if call.model == "/".join(self.key)]
-
-    @property
-    def routes(self) -> list[Route]:
-        """Return where each of the calls went, and why."""
-        return list(routes_of(self.calls))
-
-    @property
-    def logs(self) -> list[str]:
-        """Return the lines that the model printed, oldest first."""
-        _, app, model = self.key
-        return self._serving.log_lines("runner", app_id=app, model_id=model)
 
     def wait_ready(self, seconds: float = 60.0) -> None:
         """Wait until a replica takes work. Raises ``TimeoutError`` with what is missing, and what the model
@@ -131,13 +99,6 @@ class DeployedModel:
         """Delete the model's deployment; its replicas have ended when this returns."""
         self._serving.undeploy(self.deployment_id)
 
-    def assert_routed(
-        self, *, rule: str | None = None, deployment: str | None = None, nodepool: str | None = None
-    ) -> None:
-        """Fail unless this model was called, and every call went this way (see ``Clarifai.assert_routed``)."""
-        __tracebackhide__ = True
-        require_routed(self.calls, {"rule": rule, "deployment": deployment, "nodepool": nodepool})
-
     def assert_matches_contract(self, lock: str | Path) -> None:
         """Fail unless the model keeps what a lock file (``clarifai.contract.yaml``) says of it."""
         __tracebackhide__ = True
@@ -151,13 +112,3 @@ class DeployedModel:
                 versions = [each for each in deployment["versions"] if each["version_id"] == self.version_id]
                 return versions[0] if versions else None
         return None
-
-
-def model_key(model: DeployedModel | str) -> ModelKey:
-    """Return user, app and id of a model, by its handle, URL or ``USER/APP/models/ID``. Raises ``ValueError``."""
-    if isinstance(model, DeployedModel):
-        return model.key
-    address = parse_address(model)
-    if address is None:
-        raise ValueError(f"{names_no_model(model)}: write USER/APP/models/ID, or the model's URL")
-    return address.key

@@ -45,7 +45,7 @@ _GIVES: Mapping[int, tuple[str, ...]] = {
 _IN_LISTS = frozenset({_Type.CONCEPT, _Type.REGION, _Type.FRAME})
 # What models without signatures, and the platform's operators, take and give, by their type: any of the first, all
 # of the second. Of other types nothing is known. (Clarifai/docs, portal guide, model types and operators.)
-_KINDS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+KINDS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "visual-classifier": (("image", "video"), ("concepts", "frames")),
     "visual-detector": (("image", "video"), ("regions", "frames")),
     "visual-segmenter": (("image", "video"), ("regions", "frames")),
@@ -129,7 +129,7 @@ def _gives(model: NodeModel | None) -> frozenset[str] | None:
         several = [_given_by(each) for each in results]
         known = [each for each in several if each is not None]
         return frozenset().union(*known) if several and len(known) == len(several) else None
-    kind = _KINDS.get(model.type_id)
+    kind = KINDS.get(model.type_id)
     return frozenset(kind[1]) if kind is not None else None
 
 
@@ -146,7 +146,7 @@ def _misfits(
     if model.predict is not None:
         yield from _arguments(node, model.predict, before, fields)
         return
-    kind = _KINDS.get(model.type_id)
+    kind = KINDS.get(model.type_id)
     if kind is not None and not fields & {*kind[0]}:
         wanted = _either(kind[0])
         text = f"a {model.type_id} takes {wanted}, and {_said(before)} {_listed(fields)}."

@@ -23,6 +23,7 @@ from clarifai_emulator.messages.data_values import (
     shown_call,
     signature_of,
 )
+from clarifai_emulator.messages.mcp_messages import called_tool
 from clarifai_emulator.nodepools.replica_models import model_of_replica
 from clarifai_emulator.store import Kind
 
@@ -87,14 +88,26 @@ class Call:
         """Return the platform's name of the status, ``SUCCESS``."""
         return StatusCode.Name(self.status) if self.status else "no status"  # pyright: ignore[reportArgumentType]
 
+    @property
+    def tool(self) -> str:
+        """Return the tool that the call calls, of an MCP server; empty for any other call."""
+        return called_tool(self.method, self.arguments)[0]
+
+    @property
+    def tool_arguments(self) -> dict[str, Any]:
+        """Return the arguments of that tool, by name."""
+        return called_tool(self.method, self.arguments)[1]
+
     def __str__(self) -> str:
         took = f" in {self.milliseconds:.0f} ms" if self.milliseconds is not None else ""
         ended = f"{self.status} {self.status_name}" if self.status else (self.error or "no answer yet")
         results = ", ".join(shown(each) for each in self.results[:3])
         more = f" and {len(self.results) - 3} more" if len(self.results) > 3 else ""
         answer = f" → {results}{more}" if self.ok and self.results else ""
+        tool, arguments = called_tool(self.method, self.arguments)
+        said = f"tool {shown_call(tool, arguments)}" if tool else shown_call(self.method, self.arguments)
         by = f"{self.by} → " if self.by else ""
-        return f"{by}{self.model} {shown_call(self.method, self.arguments)}{answer} [{ended}{took}]"
+        return f"{by}{self.model} {said}{answer} [{ended}{took}]"
 
 
 class CallLog:

@@ -49,6 +49,7 @@ class Dispatcher:
         self._lanes: dict[LaneKey, Lane] = {}
         self._runners: dict[RunnerKey, RunnerLink] = {}
         self._credentials: dict[str, Credential] = {}
+        self._replicas: dict[str, Replica] = {}
         self._on_demand = on_demand
         self._on_replica = on_replica
 
@@ -146,8 +147,12 @@ class Dispatcher:
         """The replica behind a stream that has just started; registered with its first stream."""
         replica = link.replicas.get(replica_id)
         if replica is None:
-            replica = link.replicas[replica_id] = Replica(replica_id, link)
+            replica = link.replicas[replica_id] = self._replicas[replica_id] = Replica(replica_id, link)
         return replica
+
+    def replica(self, replica_id: str) -> Replica | None:
+        """The replica with this id, connected and not lost, whatever it serves."""
+        return self._replicas.get(replica_id)
 
     def hear(self, replica: Replica) -> None:
         """A work stream of the replica says that it is idle: it lives, and with the first one it is ready."""
@@ -163,6 +168,7 @@ class Dispatcher:
         replica = link.replicas.pop(replica_id, None)
         if replica is None:
             return
+        self._replicas.pop(replica_id, None)
         replica.lose(runner_lost(replica_id, why))
         self._on_replica(replica)
 
@@ -174,8 +180,10 @@ class Dispatcher:
         self._credentials = {
             token: credential for token, credential in self._credentials.items() if credential.runner in keep
         }
+        self._replicas = {}
         for link in self._runners.values():
             link.lane = self._nowhere()
+            self._replicas |= link.replicas
 
 
 def runner_lost(replica_id: str, why: str) -> CallerError:

@@ -70,6 +70,7 @@ def optional(name, attribute=None):
 
 def follow_api_base():
     """Let the SDK's clients ask ``CLARIFAI_API_BASE`` also where they look at a constant alone."""
+    FollowedTools.install()
     helper = optional("clarifai.client.auth.helper")
     base = os.environ.get("CLARIFAI_API_BASE")
     real = getattr(helper, "DEFAULT_BASE", None)
@@ -83,6 +84,54 @@ def follow_api_base():
 
     helper.DEFAULT_BASE = base
     helper.ClarifaiAuthHelper.set_base = set_base
+
+
+class FollowedTools:
+    """Lets ``AgenticModelClass`` look for MCP servers at ``CLARIFAI_API_BASE``: where one is named by the address
+    of its page, as the SDK's examples do, it has the platform's own API in its code. It is imported with a model,
+    if at all, so this waits for it as a finder of modules."""
+
+    NAME = "clarifai.runners.models.agentic_class"
+    REAL = "https://api.clarifai.com/v2/ext/mcp/"
+
+    @classmethod
+    def install(cls):
+        """Follow from now on."""
+        if cls.NAME in sys.modules:
+            cls.follow(sys.modules[cls.NAME])
+        elif not any(type(finder).__name__ == cls.__name__ for finder in sys.meta_path):
+            sys.meta_path.insert(0, cls())
+
+    def find_spec(self, name, path=None, target=None):
+        if name != self.NAME:
+            return None
+        sys.meta_path.remove(self)
+        spec = importlib.util.find_spec(name)
+        genuine = getattr(spec and spec.loader, "exec_module", None)
+        if genuine is not None:
+
+            def exec_module(module):
+                genuine(module)
+                self.follow(module)
+
+            spec.loader.exec_module = exec_module
+        return spec
+
+    @classmethod
+    def follow(cls, module):
+        agentic = getattr(module, "AgenticModelClass", None)
+        genuine = getattr(agentic, "_transform_mcp_server_url", None)
+        if genuine is None or hasattr(genuine, "__wrapped__"):
+            return
+
+        @functools.wraps(genuine)
+        def transform(self, url):
+            address, base = genuine(self, url), os.environ.get("CLARIFAI_API_BASE")
+            if base and address.startswith(cls.REAL):
+                return base.rstrip("/") + address[len("https://api.clarifai.com") :]
+            return address
+
+        agentic._transform_mcp_server_url = transform
 
 
 # ── the model's class ──────────────────────────────────────────────────────────────────────────────────────

@@ -6,6 +6,7 @@ import types
 from collections.abc import Sequence
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
+from clarifai_grpc.grpc.api.resources_pb2 import Model, WorkflowNode
 from google.protobuf.descriptor import FieldDescriptor
 
 from clarifai_emulator.backend_table import BACKENDS
@@ -21,7 +22,9 @@ from clarifai_emulator.topology.files import (
     SINGULAR,
     STAND_INS,
 )
-from clarifai_emulator.topology.stand_ins.entry import ANSWER_KEYS, KEYS, WAYS
+from clarifai_emulator.topology.stand_ins.entry import KEYS, WAYS
+from clarifai_emulator.topology.stand_ins.scripted_answers import ANSWER_KEYS, CALL_KEYS
+from clarifai_emulator.topology.workflow_form import SDK_KEYS
 
 SCHEMA_FILE = "topology.schema.json"
 
@@ -60,9 +63,16 @@ _ABOUT = {
     "min_replicas": "Replicas that always run; 0 starts one with the first request.",
     "max_replicas": "The most replicas that run.",
     "model": "The address of the hosted model, as clients give it: https://clarifai.com/USER/APP/models/ID.",
+    "model_id": "The model's id, as the SDK's files write it.",
+    "model_version_id": "The version to stay with, the newest where it is left out.",
     "answers": "Canned answers, of which the first that fits is given.",
+    "script": "Answers in the order of a conversation, or a list of scripts, one for each kind of conversation.",
+    "calls": "Several calls of tools at once, each with tool and arguments.",
+    "tool": "The name of a tool to call, which the request must offer.",
+    "arguments": "The tool's arguments; a text is given as it is, whatever it is.",
+    "unchecked": "Call the tool also where the request does not offer it, or it takes other arguments.",
     "cassette": "A file of recorded calls to play back, relative to this file.",
-    "contains": "Answer so where the last message contains this, in any case.",
+    "contains": "What the last message must contain, in any case; else another answer is given; a script fails.",
     "text": "What is answered.",
 }
 # What stands at the top of a file.
@@ -74,6 +84,7 @@ _TITLES = {
     "nodepool": "A nodepool, as the SDK's create_nodepool takes it",
     "model": "A model: code of this machine (path), or one that is only named",
     "deployment": "A deployment, as the SDK's create_deployment takes it",
+    "workflow": "A workflow; its nodes as the SDK's create_workflow takes them, or with the platform's names",
     FAULTS: "What goes wrong on purpose",
     STAND_INS: "What serves models that Clarifai or others host",
 }
@@ -108,6 +119,8 @@ class _Schemas:
 
     def _resource(self, name: str) -> _Schema:
         schema = self._fields(SINGULAR[name].DESCRIPTOR)
+        if name == "workflow":
+            self._take_sdk_keys(schema)
         if name == "nodepool":
             schema["properties"] |= {each: _nodepool_key(each) for each in NODEPOOL_KEYS}
         if name == "model":
@@ -117,8 +130,16 @@ class _Schemas:
             schema["anyOf"] = [{"required": ["path"]}, {"required": ["id", "app_id"]}]
             schema["dependentRequired"] = {"deploy": ["path"]}
         else:
-            schema["required"] = ["id"]
+            schema["required"] = ["id", "app_id"] if name == "workflow" else ["id"]
         return schema
+
+    def _take_sdk_keys(self, schema: _Schema) -> None:
+        """Let the models of nodes have the names of the SDK's files, too."""
+        node = self._fields(WorkflowNode.DESCRIPTOR)
+        model = self._fields(Model.DESCRIPTOR)
+        model["properties"] |= {each: _named(each, _TEXT) for each in SDK_KEYS}
+        node["properties"]["model"] = model
+        schema["properties"]["nodes"] = {"type": "array", "items": node}
 
     def _describe(self, descriptor: Any) -> None:
         self._known[descriptor.full_name] = self._fields(descriptor)
@@ -162,11 +183,22 @@ def _deploy() -> _Schema:
 
 
 def _stand_in() -> _Schema:
-    answer = {**_object({name: _named(name, _TEXT) for name in ANSWER_KEYS}), "required": ["text"]}
-    answers: _Schema = {"type": "array", "minItems": 1, "items": {"oneOf": [_TEXT, answer]}}
-    keys = {name: _named(name, answers if name == "answers" else _TEXT) for name in KEYS}
+    call = {**_object({name: _answer_key(name) for name in CALL_KEYS}), "required": ["tool"]}
+    calls: _Schema = {"type": "array", "minItems": 1, "items": call}
+    keys = {name: _named(name, calls) if name == "calls" else _answer_key(name) for name in ANSWER_KEYS}
+    needed: Sequence[_Schema] = [{"required": [name]} for name in ("text", "tool", "calls")]
+    answer: _Schema = {"oneOf": [_TEXT, {**_object(keys), "anyOf": list(needed)}]}
+    answers: _Schema = {"type": "array", "minItems": 1, "items": answer}
+    script: _Schema = {"oneOf": [answers, {"type": "array", "minItems": 1, "items": answers}]}
+    ways = {"answers": answers, "script": script}
     one_way: Sequence[_Schema] = [{"required": [way]} for way in WAYS]
+    keys = {name: _named(name, ways.get(name, _TEXT)) for name in KEYS}
     return {**_object(keys), "required": ["model"], "oneOf": list(one_way)}
+
+
+def _answer_key(name: str) -> _Schema:
+    types: dict[str, _Schema] = {"arguments": {"type": ["object", "string"]}, "unchecked": {"type": "boolean"}}
+    return _named(name, types.get(name, _TEXT))
 
 
 def _fault() -> _Schema:

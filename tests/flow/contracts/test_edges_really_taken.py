@@ -1,4 +1,4 @@
-"""What is said of edges is what the unmodified SDK does: one model's output, as the platform hands it on, is the
+"""The unmodified SDK does what is said of edges: one model's output, as the platform hands it on, is the
 input of another one, for every pair of types."""
 
 from __future__ import annotations

@@ -13,9 +13,12 @@ from clarifai_emulator.cassettes import Cassette, RecordedCall
 from clarifai_emulator.errors import ConfigError
 from clarifai_emulator.models.directory import read_model_directory
 from clarifai_emulator.topology.files import load_topology
-from clarifai_emulator.topology.stand_ins import Answer, StandIn, stand_in_directory
+from clarifai_emulator.topology.stand_ins import Answer, AnsweredCall, StandIn, stand_in_directory
 
-ONE_WAY = "1: stand_ins[0]: needs one of path, a model directory; answers; or cassette, a file of recorded calls"
+ONE_WAY = (
+    "1: stand_ins[0]: needs one of path, a model directory; answers; script, answers in order; or cassette, a file "
+    "of recorded calls"
+)
 
 
 def read(folder: Path, text: str) -> tuple[StandIn, ...]:
@@ -53,6 +56,65 @@ stand_ins:
     )
 
 
+def test_a_script_has_calls_of_tools_and_texts_in_order(tmp_path: Path) -> None:
+    (found,) = read(
+        tmp_path,
+        """
+stand_ins:
+  - model: openai/chat-completion/models/gpt-4o
+    script:
+      - {contains: 2 and 3, tool: add, arguments: {left: 2, right: 3}}
+      - text: One moment.
+        calls: [{tool: now}, {tool: broken, arguments: "{", unchecked: true}]
+      - The sum is 5.
+""",
+    )
+    assert found.scripts == (
+        (
+            Answer("", "2 and 3", (AnsweredCall("add", '{"left": 2, "right": 3}'),)),
+            Answer("One moment.", calls=(AnsweredCall("now"), AnsweredCall("broken", "{", unchecked=True))),
+            Answer("The sum is 5."),
+        ),
+    )
+
+
+def test_several_scripts_are_for_conversations_that_begin_differently(tmp_path: Path) -> None:
+    (found,) = read(
+        tmp_path,
+        "stand_ins: [{model: a/b/models/c, script: [[{contains: plan, text: 1}], [done]]}]\n".replace("1}", "'1'}"),
+    )
+    assert found.scripts == ((Answer("1", "plan"),), (Answer("done"),))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{tol: add}", "script[0].tol: is not a known name; did you mean 'tool'?"),
+        ("{contains: x}", "script[0]: needs text: what is answered; or tool: what is called"),
+        ("{calls: [{arguments: {}}]}", "script[0].calls[0]: needs tool: the name of what is called"),
+        (
+            "{tool: add, arguments: [1]}",
+            "script[0].arguments: expected a mapping of names to values, or a text that is given as it is",
+        ),
+        (
+            "{tool: add, arguments: {day: 2026-01-01}}",
+            "script[0].arguments: cannot be written as JSON: Object of type date is not JSON serializable; "
+            "write dates and such in quotes",
+        ),
+        ("{tool: add, unchecked: 1}", "script[0].unchecked: expected true or false, found 1"),
+        (
+            "[x], [y]",
+            "script[0][0]: needs contains: every conversation would begin here, and the scripts after it are never "
+            "used",
+        ),
+        ("[]", "script[0]: needs at least one answer"),
+    ],
+)
+def test_what_is_wrong_with_a_script_is_said_with_its_line(tmp_path: Path, text: str, said: str) -> None:
+    found = problems(tmp_path, f"stand_ins: [{{model: a/b/models/c, script: [{text}]}}]\n")
+    assert f"1: stand_ins[0].{said}" in found
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -71,7 +133,7 @@ stand_ins:
         ("{model: a/b/models/c, answers: []}", "1: stand_ins[0].answers: needs at least one answer"),
         (
             "{model: a/b/models/c, answers: [{contains: x}]}",
-            "1: stand_ins[0].answers[0]: needs text: what is answered",
+            "1: stand_ins[0].answers[0]: needs text: what is answered; or tool: what is called",
         ),
     ],
 )
@@ -192,10 +254,16 @@ class TestCannedAnswers:
     def test_become_an_ordinary_model_directory(self, tmp_path: Path) -> None:
         directory = read_model_directory(stand_in_directory(self.SAID, tmp_path))
         assert directory.model_id == "gpt-4o"
-        assert json.loads((directory.path / "1" / "answers.json").read_text(encoding="utf-8")) == [
-            {"contains": "wetter in zürich", "text": "Sonnig."},
-            {"contains": "", "text": "Ja."},
-        ]
+        assert json.loads((directory.path / "1" / "script.json").read_text(encoding="utf-8")) == {
+            "model": "u/a/models/gpt-4o",
+            "in_order": False,
+            "scripts": [
+                [
+                    {"contains": "WETTER in Zürich", "text": "Sonnig.", "calls": []},
+                    {"contains": "", "text": "Ja.", "calls": []},
+                ]
+            ],
+        }
 
     def test_are_written_once(self, tmp_path: Path) -> None:
         first = stand_in_directory(self.SAID, tmp_path)

@@ -81,6 +81,12 @@ _FOLLOW_API_BASE = (
     "-e 's#ModelBuilder(parsed_args.model_path)#"
     "ModelBuilder(parsed_args.model_path, download_validation_only=True)#' {} +"
 )
+# Agents look for MCP servers at the platform's address, which every SDK that has them has in its code.
+_FOLLOW_IN_TOOLS = (
+    "find /venv -path '*/clarifai/runners/models/agentic_class.py' -exec sed -i "
+    """-e 's#f"https://api.clarifai.com/v2/ext/mcp/#"""
+    """__import__("os").environ.get("CLARIFAI_API_BASE", "https://api.clarifai.com") + f"/v2/ext/mcp/#' {} +"""
+)
 # Some libraries ask who they run as.
 _PASSWD = (
     "RUN grep -q ':65532:' /etc/passwd || "
@@ -135,8 +141,8 @@ def _install(recipe: Recipe) -> str:
     with_uv = "uv pip install --no-cache --python /venv/bin/python"
     pip, uv = (" && ".join(f"{command} {step}" for step in steps) for command in (with_pip, with_uv))
     choose = f"if /venv/bin/python -m pip --version >/dev/null 2>&1; then {pip}; else {uv}; fi"
-    then = "" if recipe.follows_api_base else f" && {_FOLLOW_API_BASE}"
-    return f"RUN cd /home/nonroot/requirements && {choose}{then}"
+    then = _FOLLOW_IN_TOOLS if recipe.follows_api_base else _FOLLOW_API_BASE
+    return f"RUN cd /home/nonroot/requirements && {choose} && {then}"
 
 
 def _settings() -> list[str]:

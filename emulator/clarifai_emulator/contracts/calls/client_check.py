@@ -22,12 +22,12 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from clarifai_emulator.contracts.calls.call_targets import GivenAddresses, GivenModel, NotAnAddress, read_address
 from clarifai_emulator.contracts.calls.calling_models import calling_models, named_callers
-from clarifai_emulator.contracts.calls.client_project import MOST_AT_ONCE, ClientProject, File
+from clarifai_emulator.contracts.calls.client_project import MOST_AT_ONCE, ClientProject, File, may_define
 from clarifai_emulator.contracts.calls.given_models import (
     KnownModel,
     content_digest,
@@ -36,6 +36,7 @@ from clarifai_emulator.contracts.calls.given_models import (
     unreadable_model,
 )
 from clarifai_emulator.contracts.calls.kept_results import FileResult, KeptResults
+from clarifai_emulator.contracts.calls.model_circles import with_circles
 from clarifai_emulator.contracts.calls.type_checker import checker_command
 from clarifai_emulator.contracts.calls.unread_clients import unread_files
 from clarifai_emulator.contracts.reports.judged_report import Result
@@ -165,16 +166,38 @@ def _checked(
     with tempfile.TemporaryDirectory(prefix="clarifai-check-") as work:
         done = _Check(project, known, Path(work), folder, packages, progress).run()
     callers = named_callers(project.callers, {each.directory: each.name for each in known})
-    findings = map(callers.finding, [*_unreadable(known), *unread_files(project), *done.findings])
+    calls, circles = _with_circles(map(callers.call, done.calls))
+    findings = map(callers.finding, [*_unreadable(known), *unread_files(project), *done.findings, *circles])
     return CallReport(
-        findings=_once(list(findings)),
+        findings=_once([*findings, *_workflow_findings(project, known)]),
         files=tuple(file.path for file in (*project.files, *project.foreign_with(_MARKS)) if not file.is_written),
-        calls=tuple(map(callers.call, done.calls)),
+        calls=calls,
         cached=done.cached,
         known=tuple(known),
         seconds=time.perf_counter() - began,
         project=project,
     )
+
+
+def _with_circles(calls: Iterable[ClientCall]) -> tuple[tuple[ClientCall, ...], list[Finding]]:
+    """Add to each call what is said of it where it leads back to the model that makes it."""
+    findings: list[Finding] = []
+    made: list[ClientCall] = []
+    for call, finding in with_circles(calls):
+        findings += [finding] if finding is not None else []
+        made.append(replace(call, findings=(*call.findings, finding)) if finding is not None else call)
+    return tuple(made), findings
+
+
+def _workflow_findings(project: ClientProject, known: Sequence[KnownModel]) -> list[Finding]:
+    """Check the definitions of workflows among the paths."""
+    if not any(may_define(file) for file in project.definitions):
+        return []
+    from clarifai_emulator.contracts.endpoints.known_endpoints import EndpointModels
+    from clarifai_emulator.contracts.endpoints.workflow_files import read_workflows
+    from clarifai_emulator.contracts.endpoints.workflow_findings import workflow_findings
+
+    return workflow_findings(read_workflows(project.definitions), EndpointModels(known))
 
 
 @dataclass(frozen=True, slots=True)

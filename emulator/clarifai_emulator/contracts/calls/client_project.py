@@ -376,6 +376,11 @@ class ClientProject:
         return result
 
 
+def may_define(file: File) -> bool:
+    """Tell whether a YAML file may define a workflow. Files of CI have some of another kind, without models."""
+    return all(each in file.content for each in (b"workflow", b"nodes", b"model", b"id"))
+
+
 def _takes_values(file: File, importer: File) -> bool:
     """Tell whether what imports a file can put a model into it: call a function of it, or set a name in it."""
     if b"def " in file.content or b"class " in file.content or b"lambda" in file.content:

@@ -36,7 +36,7 @@ class EndpointCheck:
     files that may define workflows."""
 
     def __init__(self, models: Sequence[KnownModel], modules: Modules, definitions: Sequence[File] = ()) -> None:
-        self._models = EndpointModels(models, read_workflows(definitions))
+        self._models = EndpointModels(models, {each.workflow_id: each for each in read_workflows(definitions)})
         self._modules = modules
 
     def check(self, file: File) -> tuple[list[Finding], list[ClientCall]]:

@@ -58,6 +58,18 @@ CALLS = (
         "Write https://clarifai.com/USER/APP/models/ID, or give model_id, user_id and app_id.",
     ),
 )
+MODELS = (
+    Rule(
+        "model-circle",
+        _WARNING,
+        Breaks.ALL,
+        "A model calls itself, directly or through others",
+        "Each such call takes a slot of a replica and waits for the next one: where all slots are taken by them, "
+        "none comes to an end.",
+        "Break the circle, or see to it that an argument ends it and that there are more slots than calls in it; a "
+        "comment that ignores the rule can say which.",
+    ),
+)
 STREAMS = (
     Rule(
         "stream-not-read",
@@ -218,4 +230,4 @@ NOT_CHECKED = (
         "`clarifai-emulator contract show DIR` says what is wrong with it.",
     ),
 )
-RULES = (*CALLS, *STREAMS, *ASYNC, *NOT_CHECKED)
+RULES = (*CALLS, *MODELS, *STREAMS, *ASYNC, *NOT_CHECKED)

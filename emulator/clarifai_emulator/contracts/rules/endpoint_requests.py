@@ -69,7 +69,35 @@ REST = (
         "Write the field as the platform has it; `/docs` of the emulator shows every one.",
     ),
 )
+WORKFLOWS = (
+    Rule(
+        "workflow-graph",
+        _ERROR,
+        Breaks.ALL,
+        "The nodes of a workflow do not make a graph that can run",
+        "The platform refuses to make it: a node takes from one that is not there, or in a circle, or there are "
+        "more than 20.",
+        "Mend the node that the message names.",
+    ),
+    Rule(
+        "workflow-edge",
+        _ERROR,
+        Breaks.ALL,
+        "What a node of a workflow gives is not what the next one takes",
+        "The runner makes the arguments of `predict` from the fields of what comes, by their types. Where one is "
+        "missing, the whole request fails, and it is the client of the workflow who sees it.",
+        "Put a node between them, or give the argument a default.",
+    ),
+)
 NOT_CHECKED = (
+    Rule(
+        "unchecked-edge",
+        _UNCHECKED,
+        Breaks.NOBODY,
+        "Whether what a node gives fits the next one, is only known when the workflow runs",
+        "The types leave it open: regions may hold images, or not.",
+        "Send an input through the workflow in the emulator.",
+    ),
     Rule(
         "workflow-not-given",
         _UNCHECKED,
@@ -103,4 +131,4 @@ NOT_CHECKED = (
         "Try it: the emulator answers as the model does.",
     ),
 )
-RULES = (*OPENAI, *MCP, *REST, *NOT_CHECKED)
+RULES = (*OPENAI, *MCP, *REST, *WORKFLOWS, *NOT_CHECKED)

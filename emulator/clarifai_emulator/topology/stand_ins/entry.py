@@ -7,6 +7,7 @@ stand_ins:
       - {contains: weather, text: It is sunny.}
       - I am a stand-in.
   - {model: https://clarifai.com/clarifai/main/models/general-image-recognition, cassette: recorded/images.yaml}
+  - {model: openai/chat-completion/models/gpt-5, script: [{tool: add, arguments: {left: 2}}, The sum is 5.]}
 """
 
 from __future__ import annotations
@@ -14,36 +15,30 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from yaml.nodes import MappingNode, Node
+from yaml.nodes import Node
 
 from clarifai_emulator.errors import ConfigError
 from clarifai_emulator.messages.address import ModelKey, parse_address
 from clarifai_emulator.messages.yaml import YamlFile, unknown
 from clarifai_emulator.topology.stand_ins.recording import Recording, recording_of
+from clarifai_emulator.topology.stand_ins.scripted_answers import Script, read_answers, read_scripts
 
-WAYS = ("path", "answers", "cassette")
+WAYS = ("path", "answers", "script", "cassette")
 KEYS = ("model", *WAYS)
-ANSWER_KEYS = ("contains", "text")
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """An answer to a request whose last message contains ``contains`` (in any case); empty: to every request."""
-
-    text: str
-    contains: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class StandIn:
     """The substitute of a hosted model. ``model``: its user, app and id. One of: ``path``, a model directory
-    (absolute); ``answers``, of which the first that fits is given; ``recording``, whose calls are played back.
-    ``where``: ``file:line`` of it."""
+    (absolute); ``answers``, of which the first that fits is given; ``scripts``, of which the first that fits the
+    beginning of a conversation is given in its order; ``recording``, whose calls are played back. ``where``:
+    ``file:line`` of it."""
 
     model: ModelKey
     where: str
     path: Path | None = None
-    answers: tuple[Answer, ...] = ()
+    answers: Script = ()
+    scripts: tuple[Script, ...] = ()
     recording: Recording | None = None
 
 
@@ -59,7 +54,10 @@ def read_stand_in(file: YamlFile, node: Node, key: str) -> StandIn | None:
     given = [way for way in WAYS if way in entries]
     if len(given) != 1:
         file.complain(
-            node, key, "needs one of path, a model directory; answers; or cassette, a file of recorded calls"
+            node,
+            key,
+            "needs one of path, a model directory; answers; script, answers in order; "
+            "or cassette, a file of recorded calls",
         )
     if model is None or len(given) != 1:
         return None
@@ -68,8 +66,11 @@ def read_stand_in(file: YamlFile, node: Node, key: str) -> StandIn | None:
         path = _path(file, value, where)
         return path and StandIn(model, file.where(node), path=path)
     if given[0] == "answers":
-        answers = _answers(file, value, where)
+        answers = read_answers(file, value, where)
         return StandIn(model, file.where(node), answers=answers) if answers else None
+    if given[0] == "script":
+        scripts = read_scripts(file, value, where)
+        return StandIn(model, file.where(node), scripts=scripts) if all(scripts) and scripts else None
     recording = _recording(file, value, where, model)
     return recording and StandIn(model, file.where(node), recording=recording)
 
@@ -103,24 +104,3 @@ def _recording(file: YamlFile, node: Node, key: str, model: ModelKey) -> Recordi
     except LookupError as error:
         file.complain(node, key, str(error.args[0]))
     return None
-
-
-def _answers(file: YamlFile, node: Node, key: str) -> tuple[Answer, ...]:
-    found: list[Answer] = []
-    items = file.items(node, key)
-    if not items:
-        file.complain(node, key, "needs at least one answer")
-    for index, item in enumerate(items):
-        where = f"{key}[{index}]"
-        if not isinstance(item, MappingNode):
-            found.append(Answer(file.text(item, where)))
-            continue
-        entries = file.mapping(item, where)
-        for name, (name_node, _) in entries.items():
-            if name not in ANSWER_KEYS:
-                file.complain(name_node, f"{where}.{name}", unknown(name, ANSWER_KEYS))
-        if "text" not in entries:
-            file.complain(item, where, "needs text: what is answered")
-        texts = {name: file.text(entries[name][1], f"{where}.{name}") for name in ANSWER_KEYS if name in entries}
-        found.append(Answer(texts.get("text", ""), texts.get("contains", "")))
-    return tuple(found)

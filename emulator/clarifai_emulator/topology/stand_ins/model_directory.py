@@ -7,10 +7,12 @@ import json
 import os
 import shutil
 import tempfile
+from dataclasses import asdict
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
+from clarifai_emulator.messages.address import ModelAddress
 from clarifai_emulator.topology.stand_ins.entry import StandIn
 
 _TEMPLATES = "clarifai_emulator.topology.stand_ins"
@@ -22,7 +24,7 @@ def stand_in_directory(stand_in: StandIn, cache_dir: Path) -> Path:
     answers are the same directory."""
     if stand_in.path is not None:
         return stand_in.path
-    files = _recorded(stand_in) if stand_in.recording is not None else _canned(stand_in)
+    files = _recorded(stand_in) if stand_in.recording is not None else _scripted(stand_in)
     files["config.yaml"] = _text_of(_TEMPLATES, "templates", "config.yaml").replace(
         "MODEL_ID", json.dumps(stand_in.model[2])
     )
@@ -34,11 +36,18 @@ def stand_in_directory(stand_in: StandIn, cache_dir: Path) -> Path:
     return target
 
 
-def _canned(stand_in: StandIn) -> dict[str, str]:
-    said = [{"contains": each.contains.casefold(), "text": each.text} for each in stand_in.answers]
+def _scripted(stand_in: StandIn) -> dict[str, str]:
+    scripts = stand_in.scripts or (stand_in.answers,)
+    told = {
+        "model": ModelAddress(*stand_in.model).name,
+        "in_order": bool(stand_in.scripts),
+        "scripts": [[asdict(answer) for answer in script] for script in scripts],
+    }
     return {
-        "1/model.py": _text_of(_TEMPLATES, "templates", "canned", "model.py"),
-        "1/answers.json": json.dumps(said, ensure_ascii=False, indent=1),
+        "1/model.py": _text_of(_TEMPLATES, "templates", "scripted", "model.py"),
+        "1/script_turns.py": _text_of(_TEMPLATES, "script_turns.py"),
+        "1/openai_forms.py": _text_of(_TEMPLATES, "openai_forms.py"),
+        "1/script.json": json.dumps(told, ensure_ascii=False, indent=1),
     }
 
 

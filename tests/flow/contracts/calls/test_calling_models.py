@@ -19,6 +19,7 @@ from clarifai_emulator.contracts.calls.calling_models import calling_models
 from clarifai_emulator.contracts.calls.client_check import CallReport, GivenModel, check_known
 from clarifai_emulator.contracts.calls.client_project import ClientProject
 from clarifai_emulator.contracts.calls.given_models import KnownModel, read_models
+from clarifai_emulator.contracts.rules.example import examples
 from clarifai_emulator.contracts.rules.rule import Severity
 from flow.contracts.calls.conftest import FIXTURES
 
@@ -237,10 +238,64 @@ def test_models_alone_are_checked_against_each_other_and_every_report_says_who_c
 
 
 def test_models_that_call_nobody_are_not_read_for_it():
-    given = [GivenModel(each) for each in sorted(FIXTURES.iterdir()) if each.is_dir()]
+    given = [GivenModel(FIXTURES / name) for name in ("hello", "types", "batch", "large", "mcp", "openai", "slow")]
     began = time.perf_counter()
     assert calling_models(given) == []
     assert time.perf_counter() - began < 0.5
+
+
+def test_the_graph_of_models_workflows_and_clients(tmp_path: Path):
+    write_model(tmp_path / "models" / "agent", CLASS.format(
+        field="pass", load="self.it = Model(HELLO); self.other = Model(os.environ['OTHER'])",
+        call="self.it.predict(prompt=text) + self.other.predict(text)"))  # fmt: skip
+    write_model(tmp_path / "models" / "alone", CLASS.format(field="pass", load="pass", call="text"))
+    (tmp_path / "client.py").write_text(
+        "from clarifai.client import Model\nModel('https://clarifai.com/me/demo/models/agent').predict(text='x')\n"
+    )
+    node = "{id: first, model: {model_id: agent, user_id: me, app_id: demo}}"
+    (tmp_path / "flow.yml").write_text(f"workflow: {{id: both, nodes: [{node}]}}\n")
+    topology = "models:\n  - path: models/agent\n    deploy: true\n"
+    (tmp_path / "topology.yaml").write_text(topology)
+
+    everything = ("models", str(FIXTURES / "hello"), "flow.yml", "--clients", "client.py")
+    done = command(tmp_path, "contract", "graph", *everything)
+    assert done.returncode == 0, done.stderr
+    lines = [" ".join(line.split()) for line in done.stdout.splitlines()]
+    code = (tmp_path / "models" / "agent" / "1" / "model.py").read_text().split("\n")
+    number = next(n for n, line in enumerate(code, 1) if "self.it.predict" in line)
+    assert lines[:3] == [
+        "model agent (models/agent)",
+        f"→ hello: predict models/agent/1/model.py:{number}:16",
+        f"? predict models/agent/1/model.py:{number}:47 Model(…): which model it is, cannot be seen: the variable "
+        "OTHER is set where it runs. [unknown-model]",
+    ]
+    assert "model alone (models/alone)" in lines
+    assert "→ agent: predict (first) flow.yml:1:35" in lines, lines
+    assert "→ agent: predict client.py:2:1" in lines
+    assert lines[-1] == "3 models, 1 workflow, 1 client, 3 calls, 1 unresolved call."
+
+    of_topology = command(tmp_path, "contract", "graph", "topology.yaml", "--format", "json")
+    assert [each["name"] for each in json.loads(of_topology.stdout)["nodes"]] == ["agent", "me/demo/models/hello"]
+    assert command(tmp_path, "contract", "graph", "models", "--format=mermaid").stdout.startswith("flowchart LR\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "Give at least one model directory"),
+        (["nowhere"], "there is no directory nowhere"),
+        (["empty"], "'empty' holds no model"),
+        (["odd.yaml"], "odd.yaml"),
+        (["models", "--clients", "none.py"], "there is no "),
+    ],
+)
+def test_what_no_graph_can_be_made_of_is_exit_code_2(tmp_path: Path, arguments: list[str], message: str):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "odd.yaml").write_text("models: [{path: nowhere}]\n")
+    write_model(tmp_path / "models" / "agent", CLASS.format(field="pass", load="pass", call="text"))
+    done = command(tmp_path, "contract", "graph", *arguments)
+    assert (done.returncode, done.stdout) == (2, ""), done
+    assert message in done.stderr
 
 
 ODD = {
@@ -285,3 +340,40 @@ def command(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run the program in a folder."""
     program = [sys.executable, "-m", "clarifai_emulator", *arguments]
     return subprocess.run(program, cwd=folder, capture_output=True, text=True, timeout=120)
+
+
+def test_a_model_that_calls_itself_through_others_is_told_at_each_call_of_the_circle(tmp_path: Path):
+    names = ("first", "second", "third", "apart")
+    called = {"first": "second", "second": "third", "third": "first", "apart": "first"}
+    folders = [
+        write_model(
+            tmp_path / name,
+            CLASS.format(
+                field="pass",
+                load=f"self.it = Model('https://clarifai.com/me/demo/models/{called[name]}')",
+                call="self.it.predict(text=text)",
+            ),
+        )
+        for name in names
+    ]
+    given = [GivenModel(each) for each in folders]
+    known = read_models(given, None, static=True)
+    report = check_known(ClientProject([], callers=calling_models(given)), known)
+
+    assert sorted(each.message for each in report.findings) == [
+        "Model 'first' calls itself through others: first → second → third → first.",
+        "Model 'second' calls itself through others: second → third → first → second.",
+        "Model 'third' calls itself through others: third → first → second → third.",
+    ]
+    assert {(each.rule, each.severity) for each in report.findings} == {("model-circle", Severity.WARNING)}
+
+
+@pytest.mark.parametrize("side", ["wrong", "right"])
+def test_the_example_of_a_circle(tmp_path: Path, side: str):
+    code = HEAD + getattr(examples()["model-circle"], side)
+    given = [GivenModel(write_model(tmp_path / "assistant", code), "me/main/models/assistant")]
+    known = read_models(given, None, static=True)
+    report = check_known(ClientProject([], callers=calling_models(given)), known)
+    assert [each.message for each in report.findings] == (
+        ["Model 'assistant' calls itself: assistant → assistant."] if side == "wrong" else []
+    )

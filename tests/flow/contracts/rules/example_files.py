@@ -133,7 +133,7 @@ def write_client(folder: Path, example: Example, code: str) -> Path:
     """Write the client that an example is, and the files beside it; return its folder."""
     folder.mkdir(parents=True)
     write_files(folder, example.beside)
-    text = client_code(example, code)
+    text = client_code(example, code) if not example.file.endswith((".yml", ".yaml")) else code
     if example.file.endswith(".ipynb"):
         cells = [text.removesuffix(f"{code}\n"), code]
         text = json.dumps(notebook(cells))

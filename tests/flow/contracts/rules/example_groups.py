@@ -25,7 +25,7 @@ FUZZED = frozenset({"crashing-method", "hanging-method"})
 # Their examples are something else than a client or a model: a command, or the environment matters.
 COMMANDS = frozenset({"model-not-given", "sdk-not-installed", "sdk-not-read", "ignore-comment"})
 # Findings of `check` about the models that it is given.
-GIVEN = frozenset({"unreadable-model", "unread-tools"})
+GIVEN = frozenset({"unreadable-model", "unread-tools", "model-circle"})
 
 CHANGES = _of("changes of a model")
 _APART = RUNNING | FUZZED | COMMANDS | GIVEN
