@@ -143,7 +143,7 @@ def missing(client: PlatformClient) -> Any:
     """Ask for, change and delete what is not there."""
     place = _place(client)
     workflow, gone = place.made(), client.name("gone")
-    versions_of = {"app": place.app, "workflow_id": workflow}
+    versions_of: dict[str, Any] = {"app": place.app, "workflow_id": workflow}
     return {
         "get": client.call("GetWorkflow", app=place.app, workflow_id=gone),
         "patch": place.patch(gone, description="d"),
@@ -158,7 +158,7 @@ def default(client: PlatformClient) -> Any:
     """Ask for the workflow of an app that names none, one of its own, and one of another app."""
     app, place = scenes.app(client), _place(client)
     workflow = place.made()
-    found = {"none": client.call("GetWorkflow", app=app)}
+    found: dict[str, Any] = {"none": client.call("GetWorkflow", app=app)}
     named = {"id": workflow, "app_id": place.app, "user_id": client.user_id}
     given = [{"id": app, "default_workflow": named}]
     found["changed"] = client.call("PatchApps", apps=given, action="overwrite").status
@@ -207,7 +207,7 @@ def version_changes(client: PlatformClient) -> Any:
     """Change a version's words and nodes, and delete it, the only one."""
     place = _place(client)
     workflow = place.made(place.node("a"))
-    where = {"app": place.app, "workflow_id": workflow}
+    where: dict[str, Any] = {"app": place.app, "workflow_id": workflow}
     version = place.versions(workflow)[0].id
     given = [{"id": version, "description": "d", "nodes": [place.node("b")]}]
     patched = client.call("PatchWorkflowVersions", **where, workflow_versions=given, action="overwrite")
