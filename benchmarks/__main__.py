@@ -25,6 +25,7 @@ SCRIPTS = (
     "throughput",
     "bidi",
     "own_share",
+    "inner_calls",
     "first_predict",
     "start",
     "growth",

@@ -19,7 +19,7 @@ AREAS = (
     *("routing", "refusals", "nodepool-choice", "instances", "autoscaling"),
     *("requests", "dispatch", "calls", "workflows", "faults"),
     *("ids", "batches", "reading", "listing", "patch", "apps", "models", "clusters", "nodepools", "deployments"),
-    *("keys", "artifacts", "pipelines", "logs", "containers", "uploads", "dev"),
+    *("keys", "artifacts", "pipelines", "saved-workflows", "logs", "containers", "uploads", "dev"),
 )
 
 Sure = Literal["documented", "inferred", "our choice"]
