@@ -14,6 +14,7 @@ from clarifai_emulator.api.rpc import rpc_table
 from clarifai_emulator.messages.address import ModelKey
 from clarifai_emulator.messages.data_values import arguments_of, method_of, shown_call
 from clarifai_emulator.messages.json import as_dict
+from clarifai_emulator.replica_tokens import hidden
 
 SCRUBBED = "<scrubbed>"
 # Whose values are credentials, wherever they stand.
@@ -72,4 +73,5 @@ def _scrub(value: Any, secrets: frozenset[str]) -> Any:
     if isinstance(value, str):
         for secret in secrets:
             value = value.replace(secret, SCRUBBED)
+        return hidden(value)
     return value
