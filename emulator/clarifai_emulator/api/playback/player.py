@@ -42,7 +42,7 @@ class Mode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Asker:
-    """Who makes a call, and the model (``USER/APP/ID``) that does so in the caller's name; empty for a client."""
+    """Says who makes a call, and which model (``USER/APP/ID``) in the caller's name; empty for a client."""
 
     caller: Caller = NOBODY
     model: str = ""
