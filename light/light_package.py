@@ -23,6 +23,7 @@ ROOTS = (f"{PACKAGE}.__main__", *PROGRAM)
 NEVER_RUN = tuple(
     f"{SCRIPTS}.{name}"
     for name in (
+        "call_chain_main",
         "item_steps_main",
         "lean_main",
         "own_loopback_main",

@@ -110,6 +110,8 @@ class EmulatorConfig:
     before its replica is replaced. ``probe_seconds``: how often a replica is asked whether it is alive and ready,
     and how long an answer may take. ``replica_processes`` bounds the processes and threads of a replica.
     ``queue_size`` bounds how many requests of one deployment may wait.
+    ``call_depth`` and ``call_fan_out`` bound the calls that models make while they answer a request: how deep they
+    go, and how many of one request may be open.
     ``num_threads`` overrides how many requests a replica takes at once.
     ``backend``: where replicas run, in processes of their own, in the emulator's, or in containers; a nodepool
     may say otherwise. ``docker``: for containers. ``accelerators``: simulated ones instead of this machine's
@@ -155,6 +157,8 @@ class EmulatorConfig:
     request_seconds: float = 1800.0
     reclaim_seconds: float = 60.0
     queue_size: int = 128
+    call_depth: int = 16
+    call_fan_out: int = 1000
     num_threads: int | None = None
     start_method: Literal["auto", "fork", "spawn"] = "auto"
     contract: Literal["record", "strict", "off"] = "record"
@@ -238,8 +242,6 @@ class EmulatorConfig:
         for name in ("hold_seconds", "request_seconds", "reclaim_seconds", "stop_seconds"):
             if getattr(self, name) < 0:
                 yield f"{name} must not be negative, got {getattr(self, name)}"
-        if self.queue_size < 1:
-            yield f"queue_size must be at least 1, got {self.queue_size}"
         if self.num_threads is not None and self.num_threads < 1:
             yield f"num_threads must be at least 1, got {self.num_threads}"
         if self.backend not in BACKENDS:
@@ -261,6 +263,9 @@ class EmulatorConfig:
             yield f"runner must be 'lean' or 'genuine', got {self.runner!r}"
 
     def _size_problems(self) -> Iterator[str]:
+        for name in ("queue_size", "call_depth", "call_fan_out"):
+            if getattr(self, name) < 1:
+                yield f"{name} must be at least 1, got {getattr(self, name)}"
         if self.max_upload_bytes < 1:
             yield f"max_upload_bytes must be at least 1, got {self.max_upload_bytes}"
         connection, everything = self.max_connection_buffer_bytes, self.max_buffer_bytes

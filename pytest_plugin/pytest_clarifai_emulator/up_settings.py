@@ -45,6 +45,8 @@ UP_SETTINGS = (
         "reclaim_seconds", "number", "replace a replica still busy with an abandoned request after this long"
     ),
     UpSetting("queue_size", "whole", "requests of one deployment that may wait"),
+    UpSetting("call_depth", "whole", "how deep models may call one another"),
+    UpSetting("call_fan_out", "whole", "calls that a model may have open for one request"),
     UpSetting("num_threads", "whole", "requests that a replica takes at once"),
     UpSetting("start_method", "text", "fork replicas from a warm parent, or spawn each", ("auto", "fork", "spawn")),
     UpSetting("replica_network", "text", "whose ports the servers of models take", ("own", "watched", "shared")),

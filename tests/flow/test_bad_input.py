@@ -209,9 +209,10 @@ def test_a_browser_learns_what_answers_here(emulator: EmulatorThread) -> None:
 
 def test_an_rpc_that_is_not_there_yet_is_unimplemented_by_name(client: Client) -> None:
     with pytest.raises(grpc.RpcError) as raised:
-        client.call("PostWorkflowResults")
+        client.call("PostWorkflowVersionEvaluations")
     assert raised.value.code() == grpc.StatusCode.UNIMPLEMENTED  # pyright: ignore[reportAttributeAccessIssue]
-    assert "PostWorkflowResults is an RPC of the platform that the emulator does not have yet" in str(raised.value)
+    says = "PostWorkflowVersionEvaluations is an RPC of the platform that the emulator does not have yet"
+    assert says in str(raised.value)
 
 
 def test_a_message_that_is_too_large_is_refused_with_both_sizes(emulator: EmulatorThread) -> None:

@@ -942,7 +942,7 @@ def test_doctor_lists_the_rpcs(lone_shell: Shell) -> None:
     table = json.loads(lone_shell.ok("doctor", "--rpcs", "--json"))
     assert table["PostModelOutputs"]["handled"] is True
     assert table["PostModelOutputs"]["http"].startswith("POST /v2/")
-    assert table["PostWorkflowResults"]["handled"] is False
+    assert table["PostWorkflowVersionEvaluations"]["handled"] is False
 
 
 @pytest.mark.parametrize("shell_name", ["bash", "zsh", "fish"])

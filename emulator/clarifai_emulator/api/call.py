@@ -8,12 +8,16 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from clarifai_emulator.api.access.auth import NOBODY, Caller
 from clarifai_emulator.api.rpc import Rpc
 from clarifai_emulator.api.transport.peer import NO_PEER, Peer
 from clarifai_emulator.messages.outline import Bytes
+from clarifai_emulator.routing import Decision
+
+if TYPE_CHECKING:
+    from clarifai_emulator.dispatch.call_tree import PlaceInTree
 
 UnaryHandler = Callable[["ApiCall", Any], Any | Awaitable[Any]]
 StreamHandler = Callable[["ApiCall", AsyncIterator[Any]], AsyncGenerator[Any]]
@@ -29,8 +33,9 @@ class ApiCall:
     ``came``: the message of a unary request, and the bytes that it was read from, of which it may be an outline
     (``is_outline``, see ``messages/outline.py``). ``came_back``: the same of a model's answer, which goes to the
     client in those bytes; only where it ``takes_bytes``. ``failure``: the text of the error that it was answered
-    with. ``is_heard``: interceptors have it; they have not what is no RPC of the platform, or cannot be read as
-    one."""
+    with. ``decision``: where a request for a model was routed to. ``is_heard``: interceptors have it; they have not
+    what is no RPC of the platform, or cannot be read as one. ``place``: of a request that a model, or a node of a
+    workflow, makes while another one is answered."""
 
     rpc: Rpc
     metadata: Mapping[str, str]
@@ -47,6 +52,8 @@ class ApiCall:
     came_back: tuple[Any, Bytes] = (None, b"")
     is_outline: bool = False
     takes_bytes: bool = False
+    decision: Decision | None = None
+    place: PlaceInTree | None = None
 
     def whole(self, request: Any) -> Any:
         """Return a unary request with everything in it."""

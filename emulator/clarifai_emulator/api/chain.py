@@ -1,6 +1,6 @@
 """Runs every request through one list of steps to its handler, and its answer back.
 
-    request ─► interceptors ─► request id ─► who ─► scopes ─► faults ─► further steps ─► handler
+    request ─► interceptors ─► request id ─► who ─► scopes ─► place ─► faults ─► further steps ─► handler
     client  ◄─ interceptors ◄─ event ◄─ status, id ◄─ errors ◄─ commit ◄─ further steps ◄───┘
 
 gRPC, REST, OpenAI's API and MCP, unary requests and streams: all of them take this list (``RequestChain.steps``).
@@ -13,10 +13,11 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from contextlib import aclosing
 from functools import partial
 from types import CoroutineType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from clarifai_emulator.api.access.auth import NOBODY, Authenticator, Caller
 from clarifai_emulator.api.call import ApiCall, Interceptor, Step, StreamHandler, UnaryHandler, only
+from clarifai_emulator.api.inner_calls import InnerCalls
 from clarifai_emulator.api.rpc import Auth, Rpc
 from clarifai_emulator.api.steps import (
     ArrivalFaults,
@@ -34,12 +35,15 @@ from clarifai_emulator.clock import Clock
 from clarifai_emulator.errors import CallerError, TransportError
 from clarifai_emulator.events import EventBus
 
+if TYPE_CHECKING:
+    from clarifai_emulator.dispatch.call_tree import CallTree
+
 
 class RequestChain:
     """Runs requests through ``steps``. One per emulator; holds no state of a request.
 
     ``interceptors`` may come and go. ``steps``: further ones, which know who asks and come last before the
-    handler."""
+    handler. ``tree``: makes what knows requests inside others."""
 
     def __init__(
         self,
@@ -51,6 +55,7 @@ class RequestChain:
         commit: Callable[[], None] | None = None,
         interceptors: Sequence[Interceptor] = (),
         steps: Sequence[Step] = (),
+        tree: Callable[[], CallTree] | None = None,
     ) -> None:
         self._clock = clock
         self._authenticator = authenticator
@@ -65,6 +70,7 @@ class RequestChain:
             *([Commit(commit)] if commit is not None else []),
             Who(authenticator),
             Scopes(),
+            *([InnerCalls(tree)] if tree is not None else []),
             *([ArrivalFaults(injector)] if injector is not None else []),
             *steps,
         )

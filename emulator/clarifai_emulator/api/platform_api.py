@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,6 +46,8 @@ from clarifai_emulator.store import Key, Kind, Store
 
 if TYPE_CHECKING:
     from clarifai_emulator.backends.docker.engine import Meeting
+    from clarifai_emulator.dispatch.call_tree import CallTree
+    from clarifai_emulator.dispatch.circles import Circles
 
 # Replicas of this machine pull their work here, past the public port.
 _REPLICA_HOST = "127.0.0.1"
@@ -105,6 +107,7 @@ class PlatformApi:
             commit=parts.commit,
             interceptors=self.interceptors,
             steps=parts.steps,
+            tree=lambda: self._tree,
         )
         self._admissions = Admissions(
             dispatcher=parts.nodepools.dispatcher,
@@ -193,12 +196,24 @@ class PlatformApi:
         )
         return ApiHandlers(handlers, self._chain).find, http
 
+    @cached_property
+    def _tree(self) -> CallTree:
+        from clarifai_emulator.nodepools.calls_between import call_tree
+
+        return call_tree(self._parts.nodepools, self._parts.config)
+
+    @cached_property
+    def _circles(self) -> Circles:
+        from clarifai_emulator.nodepools.calls_between import circles
+
+        return circles(self._parts.nodepools, self._parts.config, self._parts.clock)
+
     def _all_handlers(self) -> HandlerFamilies:
         """Return every RPC that the emulator has; the others answer UNIMPLEMENTED."""
         served = resource_rpcs.handlers(self._parts.resources)
         artifacts = ("PostArtifactVersionsUpload", "GetArtifactVersion", "ListArtifactVersions")
         pipelines = ("PostPipelines", "PostPipelineVersionRuns", "PostPipelineStepVersionsUpload")
-        workflows = ("GetWorkflow", "PatchWorkflows", "PatchWorkflowIds")
+        workflows = ("PostWorkflows", "GetWorkflow", "PatchWorkflows", "PatchWorkflowIds")
         return HandlerFamilies(
             (
                 (served, lambda: served),
@@ -209,6 +224,7 @@ class PlatformApi:
                 (("ListCloudProviders", "ListCloudRegions", "ListInstanceTypes"), self._catalogue),
                 (("ListLogEntries", "StreamLogEntries", "PostLogEntries"), self._logs),
                 (("PostModelOutputs", "GenerateModelOutputs", "StreamModelOutputs"), self._inference),
+                (("PostWorkflowResults",), self._workflow_results),
             )
         )
 
@@ -238,8 +254,26 @@ class PlatformApi:
 
     def _workflows(self, served: Mapping[str, Handler]) -> Mapping[str, Handler]:
         from clarifai_emulator.api.handlers import workflows
+        from clarifai_emulator.contracts.saved_workflows import SavedWorkflows
 
-        return workflows.handlers(self._parts.resources, served)
+        parts = self._parts
+        saved = SavedWorkflows(mode=parts.config.contract, resources=parts.resources, events=parts.events)
+        return workflows.handlers(parts.resources, served, saved)
+
+    def _workflow_results(self) -> Mapping[str, Handler]:
+        from clarifai_emulator.api.handlers.workflow_results import WorkflowResults
+        from clarifai_emulator.workflows.workflow_states import WorkflowStates
+
+        parts = self._parts
+        return WorkflowResults(
+            resources=parts.resources,
+            chain=self._chain,
+            predict=partial(self._handlers.__getitem__, "PostModelOutputs"),
+            events=parts.events,
+            clock=parts.clock,
+            states=WorkflowStates(parts.clock),
+            most_bytes=parts.config.max_message_bytes,
+        ).handlers()
 
     def _uploads(self) -> Mapping[str, Handler]:
         from clarifai_emulator.api.handlers import uploads
@@ -282,6 +316,8 @@ class PlatformApi:
             text_of_call=CallTexts(parts.store).of,
             model_of=ToldModels(parts.store).of,
             cache=PredictionCache(parts.store.watch),
+            require_room=lambda place: self._tree.require_room(place),
+            watch_inner=lambda work: self._circles.watch(work),
             substitutes=self.substitutes,
         ).handlers()
 

@@ -32,7 +32,7 @@ from clarifai_emulator.backends.replica_environ import wanted_variables
 from clarifai_emulator.backends.signature_answers import Signatures, mocked_warning
 from clarifai_emulator.background_work import begin_thread, nobody_waits
 from clarifai_emulator.config import PROBE_SECONDS, own_environ
-from clarifai_emulator.inside import item_steps_main, lean_main, probes_main, reload_main, sdk_main
+from clarifai_emulator.inside import call_chain_main, item_steps_main, lean_main, probes_main, reload_main, sdk_main
 from clarifai_emulator.inside.inspect_main import is_network_trouble, model_traceback, read_signatures
 from clarifai_emulator.inside.zygote_main import environ_with, import_sdk
 from clarifai_emulator.machine.machine import Machine
@@ -71,6 +71,7 @@ class InProcessBackend:
         self._api_base = api_base
         self._replicas: set[InProcessReplica] = set()
         self._stops_at_breakpoints = False
+        self._end_naming: Callable[[], object] | None = None
         self._views = ImageViews()
 
     async def warm(self) -> None:
@@ -97,6 +98,7 @@ class InProcessBackend:
             on_line,
             self._api_base(),
             probe_seconds=self._probe_seconds,
+            name_calls=self._name_calls,
             wanted=wanted_variables(self._environ(), self._wanted),
         )
         self._replicas.add(replica)
@@ -108,9 +110,17 @@ class InProcessBackend:
         source = replace(source, path=self._views.of(source.path))
         return await asyncio.to_thread(_signatures, source, self._api_base())
 
+    def _name_calls(self) -> None:
+        """Let calls of models name the items that they belong to. While nothing else is loaded."""
+        if self._end_naming is None:
+            self._end_naming = call_chain_main.CallChain(self._api_base(), inprocess_environ.shown).install()
+
     async def close(self) -> None:
         for replica in tuple(self._replicas):
             replica.kill()
+        if self._end_naming is not None:
+            self._end_naming()
+            self._end_naming = None
         if self._stops_at_breakpoints:
             self._stops_at_breakpoints = False
             breakpoints.uninstall()
@@ -138,9 +148,11 @@ class InProcessReplica:
         api_base: str,
         *,
         probe_seconds: float,
+        name_calls: Callable[[], None],
         wanted: Mapping[str, str],
     ) -> None:
         self._model: Any = None
+        self._name_calls = name_calls
         self._killed_because = ""
         self._api_base = api_base
         self._variables = {**wanted, **spec.variables, "CLARIFAI_API_BASE": api_base}
@@ -185,6 +197,7 @@ class InProcessReplica:
                 _listen(self._tell)
                 edits = _Edits(self._edits, served, model_traceback, sdk_main) if self._edits else None
                 item_steps_main.spare()
+                self._name_calls()
                 environ = {**spec.variables, "CLARIFAI_PAT": spec.credential}  # the model's own may be another one
                 runner, threads = lean_main.make_runner(
                     served, spec.base_url, environ, spec.num_threads, sdk_main, edits

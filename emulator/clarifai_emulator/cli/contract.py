@@ -27,6 +27,7 @@ def contract() -> None:
       clarifai-emulator contract lock my-model    write clarifai.contract.yaml
       clarifai-emulator contract diff main:my-model my-model
       clarifai-emulator contract verify my-model  whom deploying it would break
+      clarifai-emulator contract graph models     who calls whom
       clarifai-emulator contract fuzz hello       call it with generated values
 
     \b
@@ -142,10 +143,18 @@ def _diff_options(function: Any) -> Any:
         metavar="PATH",
         help="Files or folders of clients: also tell which of their calls were right before and are wrong now.",
     )
+    callers = click.option(
+        "--models",
+        "callers",
+        multiple=True,
+        metavar="DIR",
+        shell_complete=model_places,
+        help="Models, or folders of them: also tell which of their calls were right before and are wrong now.",
+    )
     static = click.option("--static", is_flag=True, help="Read sources without running them; less exact.")
     base = click.option("--base-url", envvar="CLARIFAI_API_BASE", help="The API that model URLs are asked of.")
     as_json = json_option("Print JSON; the same as --format json.")
-    for option in (as_json, port_option(), base, static, used_by, clients, report_options()):
+    for option in (as_json, port_option(), base, static, callers, used_by, clients, report_options()):
         function = option(function)
     return function
 
@@ -166,6 +175,7 @@ def diff(ctx: click.Context, old: str, new: str, as_json: bool, **options: Any) 
       clarifai-emulator contract diff clarifai.contract.yaml my-model
       clarifai-emulator contract diff main:my-model my-model --fail-on warning
       clarifai-emulator contract diff main:my-model my-model --used-by src/
+      clarifai-emulator contract diff main:my-model my-model --models models
       clarifai-emulator contract diff HEAD~1:models models --format markdown
       clarifai-emulator contract diff https://clarifai.com/me/main/models/a a
     """
@@ -196,6 +206,38 @@ def verify(
     from clarifai_emulator.cli.contract_compare import guard_deploy
 
     guard_deploy(ctx, models or _models_here(), locks, as_json, options)
+
+
+@contract.command(short_help="Show which models call which.")
+@click.argument("paths", nargs=-1, metavar="[PATH]...", shell_complete=origin_places)
+@click.option("--clients", multiple=True, metavar="PATH", type=click.Path(path_type=Path),
+              help="Files or folders of clients, to be shown as well. May be repeated.")  # fmt: skip
+@click.option("--format", "format_", type=click.Choice(["text", "mermaid", "json"]), default="text",
+              show_default=True, help="How to write it.")  # fmt: skip
+@click.option("--static", is_flag=True, help="Read the models without running their code; less exact.")
+def graph(paths: tuple[str, ...], clients: tuple[Path, ...], **options: Any) -> None:
+    """Show who calls whom: models, the workflows that ask them, and clients.
+
+    PATH is a model directory (DIR, or DIR=URL), a folder of them, the YAML file of a workflow, or a topology file.
+    Without PATH, the models of [tool.clarifai-emulator] in the nearest pyproject.toml are taken. Calls of which the
+    source does not say whom they ask are named as such, and so are models that call one another in a circle.
+
+    \b
+    Examples:
+      clarifai-emulator contract graph models
+      clarifai-emulator contract graph models flow.yml --format mermaid
+      clarifai-emulator contract graph models --clients app --format json
+    """
+    from clarifai_emulator.cli.contract_graph import show_graph
+
+    show_graph(paths or _given_here(), clients, options)
+
+
+def _given_here() -> tuple[str, ...]:
+    """Return the models of pyproject.toml, with their addresses. Raises ``UsageError`` if there are none."""
+    from clarifai_emulator.cli.settings_here import require_models
+
+    return tuple(require_models())
 
 
 def _fuzz_options(function: Any) -> Any:

@@ -82,6 +82,14 @@ def _size(ctx: click.Context, param: click.Parameter, value: str) -> int:
 @click.option(
     "--queue-size", type=int, default=128, show_default=True, help="Requests of a deployment that may wait."
 )
+@click.option("--call-depth", type=int, default=16, show_default=True, help="How deep models may call one another.")
+@click.option(
+    "--call-fan-out",
+    type=int,
+    default=1000,
+    show_default=True,
+    help="Calls that a model may have open for one request.",
+)
 @click.option("--num-threads", type=int, help="Requests a replica takes at once.  [default: what config.yaml says]")
 @click.option(
     "--backend",

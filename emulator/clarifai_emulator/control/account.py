@@ -220,7 +220,7 @@ class UserAccount(Account):
 def _owners(topology: Topology) -> Iterator[tuple[str, str]]:
     """Give each user that a topology names as an owner, and what would be that user's."""
     parts = (topology.users, topology.apps, topology.secrets, topology.compute_clusters, topology.nodepools)
-    for entries in (*parts, topology.models, topology.deployments):
+    for entries in (*parts, topology.models, topology.deployments, topology.workflows):
         for entry in entries:
             yield entry.user_id, entry.where
     for stand_in in topology.stand_ins:

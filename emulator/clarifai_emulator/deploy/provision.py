@@ -96,6 +96,7 @@ class Provisioner:
         for deployment in topology.deployments:
             with collecting(problems, deployment.where):
                 self._add_deployment(deployment)
+        self._post_all(Kind.WORKFLOW, topology.workflows, problems, lambda workflow: (workflow.app_id,))
         if problems:
             raise ConfigError("The topology cannot be applied:", problems)
 

@@ -61,6 +61,7 @@ class Application:
         for entry in found["deployments"].gone:
             if self._delete((self._provisioner.owner(entry), entry.message.id)):
                 self._is_gone("deployments", entry)
+        await self._create("workflows", self._assign("workflows", _pairs(found["workflows"])))
         self._require_no_problems()
         return self._done
 
@@ -202,4 +203,4 @@ def _parents(kind: str, message: Any) -> tuple[str, ...]:
     """Return what an item lies in, besides its owner."""
     if kind == "nodepools":
         return (message.compute_cluster.id,)
-    return (message.app_id,) if kind == "models" else ()
+    return (message.app_id,) if kind in ("models", "workflows") else ()

@@ -21,6 +21,8 @@ from clarifai_emulator.topology.files import Entry, ModelDeploy, ModelEntry, Top
 log = logging.getLogger(__name__)
 
 _NAME = "topology"
+# What was not kept by earlier releases.
+_YOUNGER: dict[str, Any] = {"workflows": []}
 
 
 class Notes(Protocol):
@@ -47,7 +49,7 @@ class KeptTopology:
         if text is None:  # a state that began without a topology, or of an earlier release
             return Topology()
         try:
-            content = json.loads(text)
+            content: dict[str, Any] = {**_YOUNGER, **json.loads(text)}
             kept: dict[str, Any] = {kind: tuple(_entry(kind, each) for each in content[kind]) for kind in KINDS}
         except (ValueError, KeyError, TypeError, BadRecord) as error:
             log.warning(

@@ -16,14 +16,9 @@ from clarifai_emulator.dispatch.lane import Lane, LaneKey, Replica, RunnerLink
 from clarifai_emulator.errors import CallerError
 from clarifai_emulator.events import EventBus
 from clarifai_emulator.messages.address import RunnerKey
+from clarifai_emulator.replica_tokens import new_token
 
-_PREFIX = "replica-"
 _NOWHERE = LaneKey("", "", "")  # of runners that serve nothing for now
-
-
-def is_replica_token(token: str) -> bool:
-    """Tell whether a token is one that replicas get, also of one that has ended: it is nobody else's either."""
-    return token.startswith(_PREFIX)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +49,7 @@ class Dispatcher:
         self._lanes: dict[LaneKey, Lane] = {}
         self._runners: dict[RunnerKey, RunnerLink] = {}
         self._credentials: dict[str, Credential] = {}
+        self._replicas: dict[str, Replica] = {}
         self._on_demand = on_demand
         self._on_replica = on_replica
 
@@ -135,7 +131,7 @@ class Dispatcher:
     def issue_credential(self, runner: RunnerKey) -> Credential:
         """A fresh token for a replica that is about to start."""
         replica_id = secrets.token_hex(16)
-        credential = Credential(_PREFIX + secrets.token_hex(24), runner, replica_id)
+        credential = Credential(new_token(), runner, replica_id)
         self._credentials[credential.token] = credential
         return credential
 
@@ -151,8 +147,12 @@ class Dispatcher:
         """The replica behind a stream that has just started; registered with its first stream."""
         replica = link.replicas.get(replica_id)
         if replica is None:
-            replica = link.replicas[replica_id] = Replica(replica_id, link)
+            replica = link.replicas[replica_id] = self._replicas[replica_id] = Replica(replica_id, link)
         return replica
+
+    def replica(self, replica_id: str) -> Replica | None:
+        """The replica with this id, connected and not lost, whatever it serves."""
+        return self._replicas.get(replica_id)
 
     def hear(self, replica: Replica) -> None:
         """A work stream of the replica says that it is idle: it lives, and with the first one it is ready."""
@@ -168,6 +168,7 @@ class Dispatcher:
         replica = link.replicas.pop(replica_id, None)
         if replica is None:
             return
+        self._replicas.pop(replica_id, None)
         replica.lose(runner_lost(replica_id, why))
         self._on_replica(replica)
 
@@ -179,8 +180,10 @@ class Dispatcher:
         self._credentials = {
             token: credential for token, credential in self._credentials.items() if credential.runner in keep
         }
+        self._replicas = {}
         for link in self._runners.values():
             link.lane = self._nowhere()
+            self._replicas |= link.replicas
 
 
 def runner_lost(replica_id: str, why: str) -> CallerError:

@@ -22,6 +22,7 @@ from clarifai_grpc.grpc.api.resources_pb2 import Model, RunnerMethodType
 from clarifai_emulator.clock import ClockTimer
 from clarifai_emulator.dispatch.backlog import Backlog
 from clarifai_emulator.dispatch.code_mark import take_mark
+from clarifai_emulator.dispatch.outer_ended import outer_has_ended
 from clarifai_emulator.dispatch.prompt_future import PromptFuture
 from clarifai_emulator.dispatch.work_steps import Enter, WorkStep
 from clarifai_emulator.errors import CallerError, TransportError
@@ -31,6 +32,7 @@ from clarifai_emulator.messages.outline import Bytes
 from clarifai_emulator.unique_ids import unique_id
 
 if TYPE_CHECKING:
+    from clarifai_emulator.dispatch.call_tree import PlaceInTree
     from clarifai_emulator.dispatch.lane import Lane
 
 UNARY_UNARY = RunnerMethodType.UNARY_UNARY
@@ -72,7 +74,9 @@ class Work:
     ``passes``. ``size``: the bytes of
     the output that was given last; 0 where that is not known.
 
-    ``steps`` are what it meets on its way to the replica and back; mostly there are none.
+    ``steps`` are what it meets on its way to the replica and back; mostly there are none. ``place``: that of a
+    request that a model made while it answered another; ``inner``: those that this one's model has made, and that
+    have not ended.
     """
 
     __slots__ = (
@@ -87,6 +91,7 @@ class Work:
         "came_back",
         "code",
         "id",
+        "inner",
         "is_open",
         "is_pinned",
         "is_placed",
@@ -96,6 +101,7 @@ class Work:
         "nodepool",
         "nodepools",
         "on_cancel",
+        "place",
         "replica_id",
         "request",
         "request_id",
@@ -124,8 +130,11 @@ class Work:
         steps: tuple[WorkStep, ...] = (),
         came: bytes = b"",
         takes_bytes: bool = False,
+        place: PlaceInTree | None = None,
     ) -> None:
         self.id = unique_id()
+        self.place = place
+        self.inner: set[Work] | None = None
         self.request = request
         self.came = came
         self.takes_bytes = takes_bytes
@@ -155,6 +164,19 @@ class Work:
         self._hold: ClockTimer | None = None
         self._late = 0.0  # for so many seconds its next output is kept back
         self._error: CallerError | TransportError | None = None
+        if place is not None:
+            place.parent.hold_inside(self)
+
+    def hold_inside(self, work: Work) -> None:
+        """Note a request that its model has made, until that one ends."""
+        if self.inner is None:
+            self.inner = set()
+        self.inner.add(work)
+
+    def let_go_inside(self, work: Work) -> None:
+        """Take note that a request has ended that its model has made."""
+        if self.inner is not None:
+            self.inner.discard(work)
 
     def allows(self, nodepool: NodepoolKey, runner_id: str) -> bool:
         """Tell whether the routing decision lets this runner take the work."""
@@ -308,3 +330,14 @@ class Work:
         self._events.emit(
             _EVENTS[state], work_id=self.id, request_id=self.request_id, replica_id=self.replica_id, **fields
         )
+        if (self.place is not None or self.inner) and not self.is_open:
+            self._end_in_tree(**fields)
+
+    def _end_in_tree(self, error: str = "") -> None:
+        """End what its model has begun for it, unless it answered without waiting for that."""
+        if self.place is not None:
+            self.place.parent.let_go_inside(self)
+        if self.state is not State.DONE:
+            for each in tuple(self.inner or ()):
+                if each.place is not None and each.place.choices == 1:
+                    each.expire(outer_has_ended(self.request_id, error))

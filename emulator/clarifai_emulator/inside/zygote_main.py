@@ -119,6 +119,8 @@ def serve(job, fds):
         beside("probes_main").begin(socket.socket(fileno=fds.pop()))
     reloads = reloads_of(job, fds)
     beside("withheld_main").tell_in_answers(job["asked"])
+    if base := os.environ.get("CLARIFAI_API_BASE"):
+        beside("call_chain_main").CallChain(base).install()
     if job.get("lean"):
         lean = beside("lean_main")
         reason = lean.why_not()
@@ -199,7 +201,7 @@ class Forge:
         except BaseException:
             return {"event": "failed", "error": traceback.format_exc(), "packages": beside("sdk_main").packages()}
         beside("inspect_main").warm()
-        for name in ("lean_main", "item_steps_main", "probes_main"):
+        for name in ("lean_main", "item_steps_main", "probes_main", "call_chain_main"):
             if os.path.exists(path_beside(name)):  # who only reads signatures has none of them
                 beside(name)
         return None

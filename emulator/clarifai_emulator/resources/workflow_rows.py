@@ -23,6 +23,8 @@ from clarifai_emulator.resources.rows import IN_APP, Draft, Match, ParentField, 
 from clarifai_emulator.resources.workflow_graph import MAX_NODES, graph_problems, in_order
 from clarifai_emulator.store import Key, Kind
 
+# Operators that no model here stands for have their names in this app of Clarifai.
+_PUBLISHED = ("clarifai", "main")
 _ACTIONS = ("merge", "overwrite", "remove")
 _BETWEEN_WORDS = re.compile(r"[\W_]+")
 
@@ -49,12 +51,28 @@ def node_model(resources: Resources, workflow: Key, model: Model) -> Key:
     user_id = workflow[0] if model.user_id in ("", "me") else model.user_id
     key = (user_id, model.app_id or workflow[1], model.id)
     if not model.user_id and not model.app_id and resources.store.get(Kind.MODEL, key) is None:
-        return published_model(resources, model.id, workflow[0]) or key
+        operator = (*_PUBLISHED, model.id)
+        is_operator = _operator_of_clarifai(operator) is not None
+        return published_model(resources, model.id, workflow[0]) or (operator if is_operator else key)
     return key
 
 
+def _operator_of_clarifai(model: Key) -> Model | None:
+    """Return the operator that has this address in Clarifai's own app, though no such model is here."""
+    if model[:2] != _PUBLISHED:
+        return None
+    from clarifai_emulator.workflows.operators.hosted_operators import hosted_operator
+
+    return hosted_operator(*model)
+
+
+def has_nodes(draft: Draft) -> bool:
+    """Tell whether nodes are saved, and not only what is said of the workflow."""
+    return draft.old is None or bool(draft.given.nodes) or draft.old.nodes != draft.message.nodes
+
+
 def _prepare_workflow(resources: Resources, draft: Draft) -> None:
-    if draft.old is not None and not draft.given.nodes:
+    if not has_nodes(draft):
         return
     nodes = in_order(draft.message.nodes)
     kept = [_kept(resources, draft.key, node) for node in nodes]
@@ -74,7 +92,7 @@ def _kept(resources: Resources, workflow: Key, node: WorkflowNode) -> WorkflowNo
 
 
 def _validate_workflow(resources: Resources, draft: Draft) -> Iterator[Problem]:
-    if draft.old is not None and not draft.given.nodes:
+    if not has_nodes(draft):
         return
     nodes = draft.message.nodes
     yield from graph_problems(nodes)
@@ -87,7 +105,9 @@ def _model_problems(resources: Resources, owner: str, node: WorkflowNode, where:
     key = (node.model.user_id, node.model.app_id, node.model.id)
     address = f"{key[0]}/{key[1]}/models/{key[2]}"
     version_id = node.model.model_version.id
-    if resources.store.get(Kind.MODEL, key) is None or not resources.visible(Kind.MODEL, key, owner):
+    if not _is_seen(resources, Kind.MODEL, key, owner):
+        if _operator_of_clarifai(key) is not None:
+            return
         yield Problem(
             where,
             f"the model {address} of node {node.id!r} does not exist; deploy or upload it first, or have a "
@@ -120,8 +140,8 @@ def _is_seen(resources: Resources, kind: Kind, key: Key, viewer: str) -> bool:
 
 def _save_version(resources: Resources, draft: Draft) -> None:
     """Make a version of the nodes that were saved: of every save and patch that has nodes."""
-    has_nodes = draft.old is None or bool(draft.given.nodes)
-    if not has_nodes or (draft.old is not None and not draft.is_patch and draft.old.nodes == draft.message.nodes):
+    is_the_same = draft.old is not None and not draft.is_patch and draft.old.nodes == draft.message.nodes
+    if is_the_same or not has_nodes(draft):
         return
     user_id, app_id, workflow_id = draft.key
     version = WorkflowVersion(id=fresh_id(), user_id=user_id, app_id=app_id, workflow_id=workflow_id)
@@ -148,9 +168,15 @@ def _show_version(resources: Resources, key: Key, version: WorkflowVersion, view
     for node in version.nodes:
         model = (node.model.user_id, node.model.app_id, node.model.id)
         pinned = (*model, node.model.model_version.id)
+        is_there = _is_seen(resources, Kind.MODEL, model, viewer)
+        operator = None if is_there else _operator_of_clarifai(model)
+        if operator is not None:
+            operator.model_version.id = pinned[-1]
+            node.model.CopyFrom(operator)
+            continue
         if pinned[-1] and resources.store.get(Kind.MODEL_VERSION, pinned) is None:
             version.is_deprecated = True
-        if not _is_seen(resources, Kind.MODEL, model, viewer):
+        if not is_there:
             continue
         node.model.CopyFrom(resources.shown(Kind.MODEL, model, viewer))
         if pinned[-1] and _is_seen(resources, Kind.MODEL_VERSION, pinned, viewer):

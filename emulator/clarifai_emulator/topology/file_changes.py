@@ -22,6 +22,7 @@ NOUNS = {
     "nodepools": "nodepool",
     "models": "model",
     "deployments": "deployment",
+    "workflows": "workflow",
     "faults": "faults",
     "stand_ins": "stand-in",
 }
@@ -34,6 +35,7 @@ KINDS = {
     "nodepools": Kind.NODEPOOL,
     "models": Kind.MODEL,
     "deployments": Kind.DEPLOYMENT,
+    "workflows": Kind.WORKFLOW,
 }
 _WORKERS = ("worker", "desired_worker")
 _WHAT_RUNS = frozenset((*_WORKERS, "deploy_latest_version"))
@@ -130,4 +132,5 @@ _IDENTITIES: dict[str, Callable[[Any], Hashable]] = {
     "nodepools": lambda entry: (entry.user_id, entry.message.compute_cluster.id, entry.message.id),
     "models": lambda entry: (entry.user_id, entry.message.app_id, entry.message.id, entry.path),
     "stand_ins": lambda stand_in: stand_in.model,
+    "workflows": lambda entry: (entry.user_id, entry.message.app_id, entry.message.id),
 }

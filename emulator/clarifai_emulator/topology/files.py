@@ -1,5 +1,5 @@
-"""Reads topology files: the users, clusters, nodepools, models, deployments and faults that an emulator starts
-with."""
+"""Reads topology files: the users, clusters, nodepools, models, deployments, workflows and faults that an emulator
+starts with."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from clarifai_grpc.grpc.api.resources_pb2 import (
     Nodepool,
     Secret,
     User,
+    Workflow,
 )
 from yaml.nodes import MappingNode, Node
 
@@ -28,6 +29,7 @@ from clarifai_emulator.faults.fault import NAMES as FAULT_NAMES
 from clarifai_emulator.messages.address import ModelAddress
 from clarifai_emulator.messages.yaml import YamlFile, unknown
 from clarifai_emulator.topology.stand_ins import StandIn, read_stand_in
+from clarifai_emulator.topology.workflow_form import to_platform_form
 
 Message = TypeVar("Message")
 
@@ -39,6 +41,7 @@ SINGULAR = {
     "nodepool": Nodepool,
     "model": Model,
     "deployment": Deployment,
+    "workflow": Workflow,
 }
 PLURAL = {f"{name}s": name for name in SINGULAR}
 FAULTS = "faults"
@@ -110,6 +113,7 @@ class Topology:
     nodepools: tuple[Entry[Nodepool], ...] = ()
     models: tuple[ModelEntry, ...] = ()
     deployments: tuple[Entry[Deployment], ...] = ()
+    workflows: tuple[Entry[Workflow], ...] = ()
     faults: tuple[FaultEntry, ...] = ()
     stand_ins: tuple[StandIn, ...] = ()
 
@@ -182,6 +186,8 @@ class _Reading:
 
     def _add(self, file: YamlFile, kind: str, node: Node, key: str) -> None:
         message: Any = SINGULAR[kind]()
+        if kind == "workflow":
+            to_platform_form(file, node, key)
         file.message(node, message, key, besides=_BESIDES.get(kind, ()))
         item = _Item(kind, message, file.where(node))
         if kind == "model":
@@ -192,6 +198,8 @@ class _Reading:
             file.complain(node, key, "needs an id")
         if kind == "model" and not item.path and not message.app_id:
             file.complain(node, key, "needs an app_id (or a path, whose config.yaml has it)")
+        if kind == "workflow" and not message.app_id:
+            file.complain(node, key, "needs an app_id: the app that it is to be in")
         self.items.append(item)
 
     def settle(self) -> list[str]:
@@ -357,6 +365,7 @@ def _owner(item: _Item) -> str:
 def _identity(item: _Item) -> tuple[str, ...]:
     message = item.message
     inside = {"nodepool": lambda: message.compute_cluster.id, "model": lambda: message.app_id}
+    inside["workflow"] = inside["model"]
     # The code of several versions of one model may be here, each in a directory of its own.
     version = message.model_version.id if item.kind == "model" and item.path else ""
     return (item.kind, _owner(item), inside.get(item.kind, str)(), message.id, version)

@@ -6,6 +6,7 @@ import types
 from collections.abc import Sequence
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
+from clarifai_grpc.grpc.api.resources_pb2 import Model, WorkflowNode
 from google.protobuf.descriptor import FieldDescriptor
 
 from clarifai_emulator.backend_table import BACKENDS
@@ -23,6 +24,7 @@ from clarifai_emulator.topology.files import (
 )
 from clarifai_emulator.topology.stand_ins.entry import KEYS, WAYS
 from clarifai_emulator.topology.stand_ins.scripted_answers import ANSWER_KEYS, CALL_KEYS
+from clarifai_emulator.topology.workflow_form import SDK_KEYS
 
 SCHEMA_FILE = "topology.schema.json"
 
@@ -61,6 +63,8 @@ _ABOUT = {
     "min_replicas": "Replicas that always run; 0 starts one with the first request.",
     "max_replicas": "The most replicas that run.",
     "model": "The address of the hosted model, as clients give it: https://clarifai.com/USER/APP/models/ID.",
+    "model_id": "The model's id, as the SDK's files write it.",
+    "model_version_id": "The version to stay with, the newest where it is left out.",
     "answers": "Canned answers, of which the first that fits is given.",
     "script": "Answers in the order of a conversation, or a list of scripts, one for each kind of conversation.",
     "calls": "Several calls of tools at once, each with tool and arguments.",
@@ -80,6 +84,7 @@ _TITLES = {
     "nodepool": "A nodepool, as the SDK's create_nodepool takes it",
     "model": "A model: code of this machine (path), or one that is only named",
     "deployment": "A deployment, as the SDK's create_deployment takes it",
+    "workflow": "A workflow; its nodes as the SDK's create_workflow takes them, or with the platform's names",
     FAULTS: "What goes wrong on purpose",
     STAND_INS: "What serves models that Clarifai or others host",
 }
@@ -114,6 +119,8 @@ class _Schemas:
 
     def _resource(self, name: str) -> _Schema:
         schema = self._fields(SINGULAR[name].DESCRIPTOR)
+        if name == "workflow":
+            self._take_sdk_keys(schema)
         if name == "nodepool":
             schema["properties"] |= {each: _nodepool_key(each) for each in NODEPOOL_KEYS}
         if name == "model":
@@ -123,8 +130,16 @@ class _Schemas:
             schema["anyOf"] = [{"required": ["path"]}, {"required": ["id", "app_id"]}]
             schema["dependentRequired"] = {"deploy": ["path"]}
         else:
-            schema["required"] = ["id"]
+            schema["required"] = ["id", "app_id"] if name == "workflow" else ["id"]
         return schema
+
+    def _take_sdk_keys(self, schema: _Schema) -> None:
+        """Let the models of nodes have the names of the SDK's files, too."""
+        node = self._fields(WorkflowNode.DESCRIPTOR)
+        model = self._fields(Model.DESCRIPTOR)
+        model["properties"] |= {each: _named(each, _TEXT) for each in SDK_KEYS}
+        node["properties"]["model"] = model
+        schema["properties"]["nodes"] = {"type": "array", "items": node}
 
     def _describe(self, descriptor: Any) -> None:
         self._known[descriptor.full_name] = self._fields(descriptor)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from dataclasses import fields, replace
 from pathlib import Path
@@ -27,6 +28,7 @@ models:
   - {path: ., deploy: {nodepool: n, deployment_id: d, min_replicas: 0}}
   - {path: ..}
 deployments: [{id: by-hand, nodepools: [{id: n}], worker: {model: {id: m, app_id: a, user_id: other}}}]
+workflows: [{id: w, app_id: a, nodes: [{id: only, model: {model_id: m, user_id: other}}]}]
 faults: [{status: MODEL_DEPLOYING, times: 1}]
 """
 
@@ -83,6 +85,17 @@ async def test_what_cannot_be_read_is_said_and_then_everything_counts_as_new(
     assert message.startswith("What the topology files said at the last start cannot be read (")
     assert reason in message
     assert message.endswith(": everything that they name is made as they say.")
+    file.close()
+
+
+async def test_a_kind_that_earlier_releases_did_not_keep_is_empty(topology: Topology, tmp_path: Path) -> None:
+    file = opened(tmp_path)
+    KeptTopology(file).save(topology)
+    kept = json.loads(file.noted("topology") or "")
+    del kept["workflows"]
+    file.note("topology", json.dumps(kept))
+    assert KeptTopology(file).load().workflows == ()
+    assert len(KeptTopology(file).load().apps) == 1
     file.close()
 
 

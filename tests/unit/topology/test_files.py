@@ -349,3 +349,44 @@ def test_a_backend_that_there_is_not_is_a_problem_of_its_line(folder: Path) -> N
         load(folder, CLUSTER, NODEPOOL + "  backend: kubernetes\n  share_accelerators: maybe\n")
     assert "'kubernetes' is none of process, inprocess, docker" in str(caught.value)
     assert "must be true or false, got 'maybe'" in str(caught.value)
+
+
+WORKFLOW = """
+workflow:
+  id: read
+  app_id: flows
+  nodes:
+    - id: detector
+      model: {model_id: faces, model_version_id: 0123456789abcdef0123456789abcdef, user_id: clarifai, app_id: main}
+    - id: cropper
+      model: {id: crops, app_id: flows}
+      node_inputs: [{node_id: detector}]
+      suppress_output: true
+"""
+
+
+def test_a_workflow_is_written_as_for_the_sdk_or_with_the_platforms_names(folder: Path) -> None:
+    (entry,) = load(folder, WORKFLOW).workflows
+    detector, cropper = entry.message.nodes
+    assert (detector.model.user_id, detector.model.app_id, detector.model.id) == ("clarifai", "main", "faces")
+    assert detector.model.model_version.id == "0123456789abcdef0123456789abcdef"
+    assert (cropper.model.id, cropper.node_inputs[0].node_id) == ("crops", "detector")
+    assert cropper.suppress_output
+
+
+def test_what_is_wrong_with_a_workflow_is_named_with_its_line(folder: Path) -> None:
+    text = WORKFLOW.replace("  app_id: flows\n", "", 1).replace("model_id: faces", "model_id: faces, id: faces")
+    text = text.replace("suppress_output", "supress_output")
+    assert problems(folder, text, "workflow: {id: read, app_id: a}\n---\nworkflow: {id: read, app_id: a}\n") == [
+        "file1.yaml:6: workflow.nodes[0].model.id: is given twice",
+        "file1.yaml:10: workflow.nodes[1].supress_output: is not a known name; did you mean 'suppress_output'?",
+        "file1.yaml:3: workflow: needs an app_id: the app that it is to be in",
+        "file2.yaml:3: workflow 'read' is named twice in the topology",
+    ]
+
+
+@pytest.mark.parametrize("nodes", ["x", "[x]", "[{model: x}]", "[{model: {model_id: [1]}}]", "{}", "[[]]"])
+def test_nodes_of_any_shape_are_read_or_complained_of(folder: Path, nodes: str) -> None:
+    said = problems(folder, f"workflow: {{id: w, app_id: a, nodes: {nodes}}}\n")
+    assert said, "each of these is wrong"
+    assert all(each.startswith("file1.yaml:1: workflow.nodes") for each in said)

@@ -121,6 +121,21 @@ def test_every_key_that_it_offers_is_one_that_the_parser_knows(schema: dict[str,
         assert file.problems == []
 
 
+def test_a_workflow_of_the_sdks_form_fits_it(schema: dict[str, Any]) -> None:
+    text = """
+        workflows:
+          - id: w
+            app_id: a
+            nodes:
+              - {id: one, model: {model_id: m, model_version_id: v, user_id: u, app_id: a}}
+              - {id: two, model: {id: m}, node_inputs: [{node_id: one}]}
+    """
+    assert mistakes(schema, text) == []
+    assert mistakes(schema, "workflow: {id: w}") == ["'app_id' is a required property"]
+    (mistake,) = mistakes(schema, text.replace("model_id", "modell_id"))
+    assert "'modell_id' was unexpected" in mistake
+
+
 def test_a_file_is_counted_or_its_mistakes_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("good.yaml").write_text("users: [{id: a}, {id: b}]\n---\napp: {id: c}\n")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
 from functools import partial
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from clarifai_grpc.grpc.api.resources_pb2 import Model
 from clarifai_grpc.grpc.api.service_pb2 import MultiOutputResponse
@@ -27,7 +27,11 @@ from clarifai_emulator.faults import Faults
 from clarifai_emulator.messages.answer_size import ROOM_FOR_STATUS, fit_answer
 from clarifai_emulator.messages.data_values import method_of
 from clarifai_emulator.messages.header_text import header_text
+from clarifai_emulator.replica_tokens import hidden
 from clarifai_emulator.routing import Ask, Decision, RoutingError
+
+if TYPE_CHECKING:
+    from clarifai_emulator.dispatch.call_tree import PlaceInTree
 
 Route = Callable[[Ask], tuple[Decision, Lane]]
 # The request, which a function gives, as a call, for people; empty where nobody wants to see it.
@@ -50,7 +54,8 @@ class Injections(Protocol):
 
 
 class Inference:
-    """Handlers of the inference RPCs. ``route`` decides, and gives the lane of the decision."""
+    """Handlers of the inference RPCs. ``route`` decides, and gives the lane of the decision. Of requests that
+    models make, ``require_room`` refuses what is too deep or too many, ``watch_inner`` hears of those that wait."""
 
     def __init__(
         self,
@@ -64,6 +69,8 @@ class Inference:
         text_of_call: TextOfCall = lambda request, decision: "",
         model_of: ModelOf = lambda decision: None,
         cache: PredictionCache | None = None,
+        require_room: Callable[[PlaceInTree], None] = lambda place: None,
+        watch_inner: Callable[[Work], None] = lambda work: None,
         substitutes: Substitutes | None = None,
     ) -> None:
         self._route = route
@@ -75,6 +82,8 @@ class Inference:
         self._text_of_call = text_of_call
         self._model_of = model_of
         self._cache = cache or PredictionCache()
+        self._require_room = require_room
+        self._watch_inner = watch_inner
         self._substitutes = substitutes or Substitutes()
         self._deadlines = Deadlines(self._clock, config.request_seconds)
 
@@ -103,7 +112,7 @@ class Inference:
         if output is None:
             raise CallerError(StatusCode.RUNNER_PROCESSING_FAILED, "The runner answered without an output.")
         if watched is not None:
-            watched.output(output)
+            watched.output(output, work.came_back, work.size)
         output = self._fitted(call, work, output)
         if key is not None and not work.code:  # code in the dev loop changes, and its version does not
             self._cache.keep(key, output)
@@ -133,7 +142,7 @@ class Inference:
             with self._deadline(call, work):
                 async for output in work.outputs():
                     if watched is not None:
-                        watched.output(output)
+                        watched.output(output, work.came_back, work.size)
                     yield self._fitted(call, work, output)
                 if watched is not None:
                     watched.end()
@@ -161,15 +170,19 @@ class Inference:
                 hint="Send them in several requests.",
                 row="requests.batch-size",
             )
+        if call.place is not None:
+            self._require_room(call.place)
         ask = ask_of(call, request)
         try:
             decision, lane = self._route(ask)
         except RoutingError as error:
             self._events.emit("route.refused", request_id=call.request_id, **error.as_dict())
             raise
+        call.decision = decision
         call.notes["rule"] = decision.rule.value
         call.trailers["x-clarifai-emulator-rule"] = decision.rule.value
-        self._events.emit("route.decided", request_id=call.request_id, **decision.as_dict())
+        fields = decision.as_dict() if call.place is None else {**decision.as_dict(), **call.place.as_fields()}
+        self._events.emit("route.decided", request_id=call.request_id, **fields)
         return ask, decision, lane
 
     def _submit(
@@ -183,7 +196,7 @@ class Inference:
         lane: Lane,
     ) -> tuple[Work, WatchedCall | None]:
         if text := self._text_of_call(partial(call.whole, request), decision):
-            call.notes["call"] = text
+            call.notes["call"] = hidden(text)
         watched = self._watched(call, decision, request, method_type)
         work = Work(
             request,
@@ -199,6 +212,7 @@ class Inference:
             steps=self._steps_of(call, decision, request),
             came=call.came[1] if call.came[0] is request else b"",
             takes_bytes=call.takes_bytes,
+            place=call.place,
         )
         if lane.edit_problem is not None:
             call.notes["edit_problem"] = lane.edit_problem.summary
@@ -246,6 +260,8 @@ class Inference:
                 lane.bounce(work, still_deploying(lane, seconds))
 
         work.hold(ClockTimer(self._clock, seconds, give_up))
+        if work.place is not None:
+            self._watch_inner(work)
 
     def _deadline(self, call: ApiCall, work: Work) -> _Deadline:
         return _Deadline(call, work, self._deadlines)

@@ -1,6 +1,7 @@
 """Finds the definitions of workflows among the paths: YAML files with nodes, each of which names a model.
 
-workflow: {id: both, nodes: [{id: first, model: {model_id: hello, user_id: me, app_id: demo}}]}
+workflow: {id: both, nodes: [{id: first, model: {model_id: hello, user_id: me, app_id: demo}}]}    of the SDK
+workflows: [{id: both, nodes: [{id: first, model: {id: hello, user_id: me, app_id: demo}}]}]       topology files
 """
 
 from __future__ import annotations
@@ -60,14 +61,18 @@ def read_workflows(files: Iterable[File]) -> list[WorkflowFile]:
             root = yaml.compose(file.content, Loader=yaml.SafeLoader) if may_define(file) else None
         except (ValueError, RecursionError, yaml.YAMLError):
             continue
-        workflow = _child(root, "workflow")
-        nodes = _child(workflow, "nodes")
-        if isinstance(nodes, yaml.SequenceNode):
-            id_ = _child(workflow, "id")
-            made = [_node(path, each) for each in nodes.value if isinstance(each, yaml.MappingNode)]
-            name = _text(id_) or path.stem
-            found.append(WorkflowFile(name, _place(path, id_ if id_ is not None else nodes), made))
+        several = _child(root, "workflows")
+        listed = several.value if isinstance(several, yaml.SequenceNode) else []
+        for workflow in (_child(root, "workflow"), *listed):
+            nodes = _child(workflow, "nodes")
+            if isinstance(nodes, yaml.SequenceNode):
+                found.append(_workflow(path, _child(workflow, "id"), nodes))
     return found
+
+
+def _workflow(path: Path, id_: Any, nodes: yaml.SequenceNode) -> WorkflowFile:
+    made = [_node(path, each) for each in nodes.value if isinstance(each, yaml.MappingNode)]
+    return WorkflowFile(_text(id_) or path.stem, _place(path, id_ if id_ is not None else nodes), made)
 
 
 def _node(path: Path, node: yaml.MappingNode) -> DefinedNode:
@@ -88,7 +93,7 @@ def _node(path: Path, node: yaml.MappingNode) -> DefinedNode:
 
 
 def _model(path: Path, node: Any) -> WrittenValue | None:
-    model = _child(node, "model_id")
+    model = _child(node, "model_id") or _child(node, "id")
     if model is None:
         return None
     user, app = (_text(_child(node, name)) or UNSEEN for name in ("user_id", "app_id"))

@@ -104,6 +104,17 @@ OTHER = [
 ]  # fmt: skip
 USE = "\nasync def use(url, name, arguments):\n    async with Client(url) as client:\n        return await client.call_tool(name, arguments)\n"
 
+# Classes of the SDK that ask a model by themselves: (the class, its body, the rule).
+BRAINS = [
+    ("AgenticModelClass", "client = OpenAI(base_url=f'{BASE}/v2/ext/openai/v1', api_key=os.environ['CLARIFAI_PAT'])\n    model = 'https://clarifai.com/me/demo/models/openai'", None),
+    ("OpenAIModelClass", "client = OpenAI(base_url=BASE + '/v2/ext/openai/v1', api_key='x')\n    model = HELLO", "no-openai"),
+    ("OpenAIModelClass", "client = OpenAI(base_url=BASE + '/v2/ext/openai', api_key='x')\n    model = 'https://clarifai.com/me/demo/models/openai'", "wrong-base-url"),
+    ("OpenAIModelClass", "client = OpenAI(base_url='http://localhost:8000/v1', api_key='x')\n    model = 'mine'", None),
+    ("OpenAIModelClass", "client = OpenAI(base_url=os.environ['WHERE'], api_key='x')\n    model = 'mine'", None),
+    ("OpenAIModelClass", "def load_model(self):\n        self.client = OpenAI(base_url=BASE + '/v2/ext/openai/v1', api_key='x')\n        self.model = HELLO", "no-openai"),
+]  # fmt: skip
+BRAIN = HEAD + "from clarifai.runners.models.{module} import {base}\nclass Agent({base}):\n    {body}\n"
+
 
 @dataclass(frozen=True)
 class Pair:
@@ -121,6 +132,13 @@ PAIRS = [
     *(
         Pair(CLASS.format(field="pass", load=load, call=call) + USE * ("use(" in call), rule)
         for load, call, rule in OTHER
+    ),
+    *(
+        Pair(
+            BRAIN.format(module="agentic_class" if "Agentic" in base else "openai_class", base=base, body=body),
+            rule,
+        )
+        for base, body, rule in BRAINS
     ),
 ]
 
@@ -159,7 +177,7 @@ def test_of_pairs_of_models_every_wrong_call_is_found_and_nothing_is_said_of_a_r
     for each in report.findings:
         said[each.caller].append(each)
     wrong = [pair for pair in PAIRS if pair.rule is not None]
-    assert (len(PAIRS), len(wrong)) == (len(WAYS) * len(CALLS) + len(OTHER), len(WAYS) * 6 + 5)
+    assert (len(PAIRS), len(wrong)) == (len(WAYS) * len(CALLS) + len(OTHER) + len(BRAINS), len(WAYS) * 6 + 8)
     for folder, pair in zip(folders, PAIRS, strict=True):
         rules = {each.rule for each in said[folder.name]}
         assert rules == ({pair.rule} if pair.rule else set()), f"{pair.code}\n{said[folder.name]}"
@@ -192,6 +210,25 @@ def test_modules_beside_model_py_are_checked_each_by_its_own_model(tmp_path: Pat
 
     (finding,) = checked(callees, wrong, right).findings
     assert (finding.caller, finding.location and finding.location.path) == ("wrong", wrong / "1" / "ask.py")
+
+
+def test_what_model_py_neither_imports_nor_names_is_none_of_its_code(tmp_path: Path, callees: list[KnownModel]):
+    wrong = HEAD + "Model(HELLO).predict(promt='x')\n"
+    code = (
+        HEAD
+        + "import subprocess\nsubprocess.Popen([sys.executable, 'server.py'])\nfrom inner import below\nclass A: ...\n"
+    )
+    agent = write_model(tmp_path / "agent", code, server=wrong, deep=wrong, try_it=wrong)
+    (agent / "1" / "inner").mkdir()
+    (agent / "1" / "inner" / "__init__.py").write_text("")
+    (agent / "1" / "inner" / "below.py").write_text("import deep\n")
+
+    report = checked(callees, agent)
+    assert {each.location.path.name for each in report.findings if each.location} == {"server.py", "deep.py"}
+    named = checked(callees, agent, clients=(agent / "1",))
+    assert {(each.location.path.name, each.caller) for each in named.findings if each.location} == {
+        ("server.py", "agent"), ("deep.py", "agent"), ("try_it.py", ""),
+    }  # fmt: skip
 
 
 def test_modules_of_a_model_are_not_those_of_clients(tmp_path: Path, callees: list[KnownModel]):
@@ -238,10 +275,64 @@ def test_models_alone_are_checked_against_each_other_and_every_report_says_who_c
 
 
 def test_models_that_call_nobody_are_not_read_for_it():
-    given = [GivenModel(each) for each in sorted(FIXTURES.iterdir()) if each.is_dir()]
+    given = [GivenModel(FIXTURES / name) for name in ("hello", "types", "batch", "large", "mcp", "openai", "slow")]
     began = time.perf_counter()
     assert calling_models(given) == []
     assert time.perf_counter() - began < 0.5
+
+
+def test_the_graph_of_models_workflows_and_clients(tmp_path: Path):
+    write_model(tmp_path / "models" / "agent", CLASS.format(
+        field="pass", load="self.it = Model(HELLO); self.other = Model(os.environ['OTHER'])",
+        call="self.it.predict(prompt=text) + self.other.predict(text)"))  # fmt: skip
+    write_model(tmp_path / "models" / "alone", CLASS.format(field="pass", load="pass", call="text"))
+    (tmp_path / "client.py").write_text(
+        "from clarifai.client import Model\nModel('https://clarifai.com/me/demo/models/agent').predict(text='x')\n"
+    )
+    node = "{id: first, model: {model_id: agent, user_id: me, app_id: demo}}"
+    (tmp_path / "flow.yml").write_text(f"workflow: {{id: both, nodes: [{node}]}}\n")
+    topology = "models:\n  - path: models/agent\n    deploy: true\n"
+    (tmp_path / "topology.yaml").write_text(topology)
+
+    everything = ("models", str(FIXTURES / "hello"), "flow.yml", "--clients", "client.py")
+    done = command(tmp_path, "contract", "graph", *everything)
+    assert done.returncode == 0, done.stderr
+    lines = [" ".join(line.split()) for line in done.stdout.splitlines()]
+    code = (tmp_path / "models" / "agent" / "1" / "model.py").read_text().split("\n")
+    number = next(n for n, line in enumerate(code, 1) if "self.it.predict" in line)
+    assert lines[:3] == [
+        "model agent (models/agent)",
+        f"→ hello: predict models/agent/1/model.py:{number}:16",
+        f"? predict models/agent/1/model.py:{number}:47 Model(…): which model it is, cannot be seen: the variable "
+        "OTHER is set where it runs. [unknown-model]",
+    ]
+    assert "model alone (models/alone)" in lines
+    assert "→ agent: predict (first) flow.yml:1:35" in lines, lines
+    assert "→ agent: predict client.py:2:1" in lines
+    assert lines[-1] == "3 models, 1 workflow, 1 client, 3 calls, 1 unresolved call."
+
+    of_topology = command(tmp_path, "contract", "graph", "topology.yaml", "--format", "json")
+    assert [each["name"] for each in json.loads(of_topology.stdout)["nodes"]] == ["agent", "me/demo/models/hello"]
+    assert command(tmp_path, "contract", "graph", "models", "--format=mermaid").stdout.startswith("flowchart LR\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "Give at least one model directory"),
+        (["nowhere"], "there is no directory nowhere"),
+        (["empty"], "'empty' holds no model"),
+        (["odd.yaml"], "odd.yaml"),
+        (["models", "--clients", "none.py"], "there is no "),
+    ],
+)
+def test_what_no_graph_can_be_made_of_is_exit_code_2(tmp_path: Path, arguments: list[str], message: str):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "odd.yaml").write_text("models: [{path: nowhere}]\n")
+    write_model(tmp_path / "models" / "agent", CLASS.format(field="pass", load="pass", call="text"))
+    done = command(tmp_path, "contract", "graph", *arguments)
+    assert (done.returncode, done.stdout) == (2, ""), done
+    assert message in done.stderr
 
 
 ODD = {

@@ -1,0 +1,1 @@
+"""Shows who calls whom: models, workflows and clients, as a graph in several formats."""
