@@ -181,6 +181,7 @@ class CallChain:
 def own_variable():
     """Return the variable in which the SDK's runner keeps the id of its item; one of ours where it has none."""
     try:
+        importlib.import_module("clarifai.runners.models.model_runner")  # the two import each other, it first
         runner = importlib.import_module("clarifai_protocol.base_runner")
     except ImportError:  # an SDK of before it
         return contextvars.ContextVar("item_id", default=None)
