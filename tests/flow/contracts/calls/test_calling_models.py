@@ -212,6 +212,25 @@ def test_modules_beside_model_py_are_checked_each_by_its_own_model(tmp_path: Pat
     assert (finding.caller, finding.location and finding.location.path) == ("wrong", wrong / "1" / "ask.py")
 
 
+def test_what_model_py_neither_imports_nor_names_is_none_of_its_code(tmp_path: Path, callees: list[KnownModel]):
+    wrong = HEAD + "Model(HELLO).predict(promt='x')\n"
+    code = (
+        HEAD
+        + "import subprocess\nsubprocess.Popen([sys.executable, 'server.py'])\nfrom inner import below\nclass A: ...\n"
+    )
+    agent = write_model(tmp_path / "agent", code, server=wrong, deep=wrong, try_it=wrong)
+    (agent / "1" / "inner").mkdir()
+    (agent / "1" / "inner" / "__init__.py").write_text("")
+    (agent / "1" / "inner" / "below.py").write_text("import deep\n")
+
+    report = checked(callees, agent)
+    assert {each.location.path.name for each in report.findings if each.location} == {"server.py", "deep.py"}
+    named = checked(callees, agent, clients=(agent / "1",))
+    assert {(each.location.path.name, each.caller) for each in named.findings if each.location} == {
+        ("server.py", "agent"), ("deep.py", "agent"), ("try_it.py", ""),
+    }  # fmt: skip
+
+
 def test_modules_of_a_model_are_not_those_of_clients(tmp_path: Path, callees: list[KnownModel]):
     agent = write_model(
         tmp_path / "agent",
