@@ -1,4 +1,4 @@
-"""Where a request of a replica belongs: to the item that it names, else to the newest; what else is refused."""
+"""A request of a replica belongs to the item that it names, else to the newest; what goes too far is refused."""
 
 from __future__ import annotations
 
