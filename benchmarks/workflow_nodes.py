@@ -1,4 +1,4 @@
-"""Measures what a workflow costs beside the requests of its nodes: three nodes of one model, by the SDK's own stub.
+"""Measures what a workflow costs beside the requests of its nodes: three nodes of one model, over a bare channel.
 
 A workflow whose nodes follow each other, and one where two run at once, each beside the requests of its critical
 path, which the client makes one after another; in alternating rounds of one run.
@@ -13,11 +13,23 @@ from typing import Any
 from benchmarks.figures import Figure, compared, interleave
 from benchmarks.peers import PAT, deploy, emulator, environ, free_port
 
+# A model, and what it is asked about.
+_Request = tuple[str, dict[str, Any]]
 _APP = {"user_id": "me", "app_id": "demo"}
-# By name: the nodes that each node takes from, and how many lie on the critical path.
-_GRAPHS: Mapping[str, tuple[Mapping[str, Sequence[str]], int]] = {
-    "one after another": ({"a": (), "b": ("a",), "c": ("b",)}, 3),
-    "two of them at once": ({"a": (), "b": ("a",), "c": ("a",)}, 2),
+_TEXT, _NAP = {"text": {"raw": "x"}}, {"float_value": 0.02}
+# By name: the input, the nodes with their models and the nodes that they take from, and the requests of the
+# critical path.
+_GRAPHS: Mapping[str, tuple[dict[str, Any], Mapping[str, tuple[str, Sequence[str]]], Sequence[_Request]]] = {
+    "one after another": (
+        _TEXT,
+        {"a": ("hello", ()), "b": ("hello", ("a",)), "c": ("hello", ("b",))},
+        [("hello", _TEXT)] * 3,
+    ),
+    "two of 20 ms at once": (
+        _NAP,
+        {"a": ("slow", ()), "b": ("slow", ()), "c": ("hello", ("a", "b"))},
+        [("slow", _NAP), ("hello", _TEXT)],
+    ),
 }
 
 
@@ -26,16 +38,16 @@ def measure(*, quick: bool = False) -> list[Figure]:
     port = free_port()
     with emulator(port):
         deploy("hello", port)
+        deploy("slow", port)
         stub = _Stub(port)
         return [_figure(stub, name, rounds=4 if quick else 40) for name in _GRAPHS]
 
 
 def _figure(stub: _Stub, name: str, *, rounds: int) -> Figure:
-    taken, critical = _GRAPHS[name]
-    workflow = f"nodes-{critical}"
-    stub.make(workflow, taken)
-    alone, whole = stub.alone(critical), stub.workflow(workflow)
-    times = interleave(whole, alone, rounds=rounds, calls=20)
+    given, nodes, critical = _GRAPHS[name]
+    workflow = name.replace(" ", "-")
+    stub.make(workflow, nodes)
+    times = interleave(stub.workflow(workflow, given), stub.alone(critical), rounds=rounds, calls=20)
     return compared(f"workflow of three nodes, {name}, beside its critical path", *times, unit="ms", target=1.2)
 
 
@@ -45,40 +57,47 @@ class _Stub:
     def __init__(self, port: int) -> None:
         os.environ.update(environ(port))  # the SDK reads it when it is imported
         import grpc
-        from clarifai_grpc.grpc.api import resources_pb2, service_pb2
-        from clarifai_grpc.grpc.api.service_pb2_grpc import V2Stub
+        from clarifai_grpc.grpc.api import service_pb2
 
         self._messages: Any = service_pb2
-        self._data: Any = resources_pb2.Data(text={"raw": "x"})
-        self._stub: Any = V2Stub(grpc.insecure_channel(f"127.0.0.1:{port}"))
+        self._channel: Any = grpc.insecure_channel(f"127.0.0.1:{port}")
         self._metadata = (("authorization", f"Key {PAT}"),)
 
-    def make(self, workflow: str, taken: Mapping[str, Sequence[str]]) -> None:
-        """Create a workflow of nodes that all are the model ``hello``."""
-        nodes = [
-            {"id": node, "model": {"id": "hello"}, "node_inputs": [{"node_id": each} for each in of]}
-            for node, of in taken.items()
+    def make(self, workflow: str, nodes: Mapping[str, tuple[str, Sequence[str]]]) -> None:
+        """Create a workflow."""
+        made = [
+            {"id": node, "model": {"id": model}, "node_inputs": [{"node_id": each} for each in taken]}
+            for node, (model, taken) in nodes.items()
         ]
-        made = [{"id": workflow, "nodes": nodes}]
-        self._call("PostWorkflows", self._messages.PostWorkflowsRequest(user_app_id=_APP, workflows=made))()
+        workflows = [{"id": workflow, "nodes": made}]
+        self._call("PostWorkflows", self._messages.PostWorkflowsRequest(user_app_id=_APP, workflows=workflows))()
 
-    def alone(self, count: int) -> Callable[[], object]:
-        """Return what asks the model so often, one request after another."""
-        request = self._messages.PostModelOutputsRequest(
-            user_app_id=_APP, model_id="hello", inputs=[{"data": self._data}]
-        )
-        ask = self._call("PostModelOutputs", request)
-        return lambda: [ask() for _ in range(count)]
+    def alone(self, requests: Sequence[_Request]) -> Callable[[], object]:
+        """Return what makes these requests one after another."""
+        calls = [
+            self._call(
+                "PostModelOutputs",
+                self._messages.PostModelOutputsRequest(user_app_id=_APP, model_id=model, inputs=[{"data": data}]),
+            )
+            for model, data in requests
+        ]
+        return lambda: [call() for call in calls]
 
-    def workflow(self, workflow: str) -> Callable[[], object]:
+    def workflow(self, workflow: str, given: dict[str, Any]) -> Callable[[], object]:
         """Return what asks a workflow."""
         request = self._messages.PostWorkflowResultsRequest(
-            user_app_id=_APP, workflow_id=workflow, inputs=[{"data": self._data}]
+            user_app_id=_APP, workflow_id=workflow, inputs=[{"data": given}]
         )
         return self._call("PostWorkflowResults", request)
 
     def _call(self, rpc: str, request: Any) -> Callable[[], object]:
-        method = getattr(self._stub, rpc)
+        answers = {"PostModelOutputs": "MultiOutputResponse", "PostWorkflows": "MultiWorkflowResponse"}
+        answer_type = getattr(self._messages, answers.get(rpc, f"{rpc}Response"))
+        method = self._channel.unary_unary(
+            f"/clarifai.api.V2/{rpc}",
+            request_serializer=type(request).SerializeToString,
+            response_deserializer=answer_type.FromString,
+        )
 
         def call() -> None:
             answer = method(request, metadata=self._metadata)
