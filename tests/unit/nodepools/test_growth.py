@@ -6,7 +6,7 @@ import pytest
 from clarifai_grpc.grpc.api.resources_pb2 import Deployment, Model, ModelVersion, Runner
 
 from clarifai_emulator.dispatch.dispatcher import Credential
-from clarifai_emulator.dispatch.lane import Lane, LaneKey
+from clarifai_emulator.dispatch.lane import Lane, LaneKey, Replica, RunnerLink
 from clarifai_emulator.dispatch.work import UNARY_UNARY, Work
 from clarifai_emulator.events import EventBus
 from clarifai_emulator.nodepools.capacity import Placement
@@ -62,9 +62,13 @@ async def test_replicas_that_their_user_starts() -> None:
 
 
 async def test_one_that_would_come_too_late_does_not_come() -> None:
-    grown = fleet(LIVE, LIVE, most=3, waiting=3)
+    grown = fleet(LIVE, most=2)
+    link = RunnerLink((*POOL, "runner"), grown.lane)
+    replica = link.replicas["0"] = Replica("0", link)
+    replica.busy = {Work(None, method_type=UNARY_UNARY, events=EventBus(StillClock()))}
+    grown.lane.runners[link.key] = link
     grown.last_scale_up = 300.0
-    later = "no further replica starts for now (3 queued; scale_up_delay_seconds not over)"
+    later = "no further replica starts for now (1 queued; scale_up_delay_seconds not over)"
     assert why_no_more(grown, 400.0, 120.0) == later
     assert why_no_more(grown, 400.0, 300.0) == "", "it is there within the time that requests are held"
 
