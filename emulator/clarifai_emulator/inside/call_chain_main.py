@@ -180,7 +180,11 @@ class CallChain:
 
 def own_variable():
     """Return the variable in which the SDK's runner keeps the id of its item; one of ours where it has none."""
-    runner = importlib.import_module("clarifai_protocol.base_runner")
+    try:
+        importlib.import_module("clarifai.runners.models.model_runner")  # the two import each other, it first
+        runner = importlib.import_module("clarifai_protocol.base_runner")
+    except ImportError:  # an SDK of before it
+        return contextvars.ContextVar("item_id", default=None)
     if not hasattr(runner, "_item_id_context"):
         runner._item_id_context = contextvars.ContextVar("item_id", default=None)  # ``lean_main.py`` sets it
     return runner._item_id_context
