@@ -18,7 +18,10 @@ from clarifai_emulator.api.handlers import resource_rpcs, workflows
 from clarifai_emulator.api.rpc import rpc_table
 from clarifai_emulator.behaviour import Behaviour
 from clarifai_emulator.catalogue import Catalogue
+from clarifai_emulator.contracts.saved_workflows import SavedWorkflows
+from clarifai_emulator.contracts.values.runtime import Mode
 from clarifai_emulator.errors import CallerError
+from clarifai_emulator.events import EventBus
 from clarifai_emulator.logbook import LogBook
 from clarifai_emulator.resources.kind_table import ROWS
 from clarifai_emulator.resources.permissions import Organisations
@@ -61,6 +64,7 @@ class ResourceApi:
         organisations: Organisations | None = None,
         rows: Sequence[Record] = ROWS,
         behaviour: Behaviour | None = None,
+        contract: Mode = "record",
     ) -> None:
         self.clock = StillClock()
         self.store = Store()
@@ -78,9 +82,11 @@ class ResourceApi:
         self.issued_keys = IssuedKeys(self.store)
         self.logbook = LogBook()
         served = resource_rpcs.handlers(self.resources)
+        self.events = EventBus(self.clock)
+        saved = SavedWorkflows(mode=contract, resources=self.resources, events=self.events)
         self.handlers: dict[str, Handler] = {
             **served,
-            **workflows.handlers(self.resources, served),
+            **workflows.handlers(self.resources, served, saved),
             **catalogue.handlers(self.catalogue),
             **logs.handlers(self.logbook, self.organisations, lambda: None),
         }

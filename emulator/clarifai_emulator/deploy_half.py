@@ -89,6 +89,7 @@ class Deploying:
             resources=resources,
             code=self.deployer.code,
             needs=self.deployer.needs,
+            workflows=self.deployer.versions.workflows,
             events=parts.events,
             is_run=supervisor.runs_version,
             commit=parts.commit,

@@ -82,6 +82,7 @@ def failure_section(serving: Serving) -> str:
     parts = [
         *_retries(serving),
         *_calls(calls),
+        *_trees(events),
         *_happenings(events),
         *_unverified(events),
         *_logs(_printed(serving, calls)),
@@ -109,6 +110,17 @@ def _calls(calls: list[Call]) -> Iterator[str]:
             yield from (f"  {line}" for line in call.error.splitlines())
         if call.route is not None:
             yield from (f"  {line}" for line in explain(call.route))
+
+
+def _trees(events: list[Event]) -> Iterator[str]:
+    """Yield who called whom inside the last requests in which a model made others."""
+    if not any("parent_id" in event.fields for event in events):
+        return
+    from clarifai_emulator.control.request_trees import tree_lines, trees_of
+
+    yield "Who called whom:"
+    for tree in trees_of(event.as_dict() for event in events)[-_CALLS:]:
+        yield from (f"  {line}" for line in tree_lines(tree))
 
 
 def _retries(serving: Serving) -> Iterator[str]:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from clarifai_emulator.control.thread import EmulatorThread
+from clarifai_emulator.faults import Fault
 from flow.driver import Client, inference_request, text_of, wait_for, write_model
 
 CALLS = """
@@ -156,3 +157,20 @@ def test_nobody_else_can_name_a_request_as_the_outer_one_of_its_own(
         assert text_of(client.call("PostModelOutputs", request, metadata=metadata)) == "hello y"
     for each in finished(calling, 6)[2:]:
         assert not {"trace_id", "parent_id", "depth"} & set(each)
+
+
+def test_a_fault_can_be_for_the_calls_of_one_model(calling: EmulatorThread, client: Client) -> None:
+    status = "MODEL_PREDICTION_FAILED"
+    calling.faults.add(Fault(model="inner", caller="outer", status=status, message="No tool today"))
+    assert text_of(client.call("PostModelOutputs", inference_request("inner", name="y"))) == "hello y"
+    failed = client.call("PostModelOutputs", inference_request("outer", how="sdk"))
+    assert "No tool today" in failed.status.details
+    calling.faults.clear()
+    calling.faults.add(Fault(model="inner", caller="other-*", status=status))
+    assert text_of(client.call("PostModelOutputs", inference_request("outer", how="sdk"))) == "hello x"
+    calling.faults.clear()
+    slow = calling.faults.add(Fault(rpc="*", caller="me/demo/models/outer", latency=0.1))
+    client.call("PostModelOutputs", inference_request("inner", name="y"))
+    assert slow.seen == 0
+    client.call("PostModelOutputs", inference_request("outer", how="sdk"))
+    assert slow.seen > 0

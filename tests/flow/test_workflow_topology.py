@@ -28,7 +28,7 @@ workflows:
       - {{id: second, model: {{id: hello, app_id: demo}}, node_inputs: [{{node_id: first}}]}}
       - {{id: hosted, model: {{model_id: general}}}}
 """
-ASKED = {"user_app_id": {"user_id": "me", "app_id": "flows"}, "workflow_id": "greet"}
+ASKED: dict[str, Any] = {"user_app_id": {"user_id": "me", "app_id": "flows"}, "workflow_id": "greet"}
 
 
 @pytest.fixture
@@ -91,7 +91,7 @@ def test_what_is_wrong_is_said_with_its_line_before_anything_listens(file: Path)
 
 
 def test_a_restored_one_is_compared_with_the_file(file: Path, tmp_path: Path) -> None:
-    kept = {"topology": (file,), "data_dir": tmp_path / "state"}
+    kept: dict[str, Any] = {"topology": (file,), "data_dir": tmp_path / "state"}
     with running(**kept) as emulator:
         first = shown(emulator).workflow.version.id
     with running(**kept) as emulator:

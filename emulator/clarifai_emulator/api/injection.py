@@ -49,7 +49,8 @@ class Injector:
     async def arrive(self, call: ApiCall) -> None:
         """Before the handler: delay the request, or raise what it ends with."""
         for injection in self.faults.decide(
-            self.faults.arriving, Subject(call.rpc.name, caller=call.caller.user_id)
+            self.faults.arriving,
+            Subject(call.rpc.name, caller=call.caller.user_id, calling=_calling_model(call)),
         ):
             self.tell(call, injection)
             await asyncio.sleep(injection.seconds)
@@ -58,7 +59,13 @@ class Injector:
 
     def steps_of(self, call: ApiCall, decision: Decision) -> tuple[WorkStep, ...]:
         """Return the steps that a call's work takes between routing and its replica."""
-        subject = Subject(call.rpc.name, decision.model, decision.deployment or (), caller=call.caller.user_id)
+        subject = Subject(
+            call.rpc.name,
+            decision.model,
+            decision.deployment or (),
+            caller=call.caller.user_id,
+            calling=_calling_model(call),
+        )
         return (_WorkFaults(self, call, subject),)
 
     def tell(self, call: ApiCall, injection: Injection, **fields: str) -> None:
@@ -77,6 +84,10 @@ class Injector:
             **({"seconds": round(injection.seconds, 6)} if injection.seconds else {}),
             **fields,
         )
+
+
+def _calling_model(call: ApiCall) -> tuple[str, ...]:
+    return (call.place.model if call.place is not None else None) or ()
 
 
 class _WorkFaults(WorkStep):

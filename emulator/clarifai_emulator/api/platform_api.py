@@ -213,7 +213,7 @@ class PlatformApi:
         served = resource_rpcs.handlers(self._parts.resources)
         artifacts = ("PostArtifactVersionsUpload", "GetArtifactVersion", "ListArtifactVersions")
         pipelines = ("PostPipelines", "PostPipelineVersionRuns", "PostPipelineStepVersionsUpload")
-        workflows = ("GetWorkflow", "PatchWorkflows", "PatchWorkflowIds")
+        workflows = ("PostWorkflows", "GetWorkflow", "PatchWorkflows", "PatchWorkflowIds")
         return HandlerFamilies(
             (
                 (served, lambda: served),
@@ -254,8 +254,11 @@ class PlatformApi:
 
     def _workflows(self, served: Mapping[str, Handler]) -> Mapping[str, Handler]:
         from clarifai_emulator.api.handlers import workflows
+        from clarifai_emulator.contracts.saved_workflows import SavedWorkflows
 
-        return workflows.handlers(self._parts.resources, served)
+        parts = self._parts
+        saved = SavedWorkflows(mode=parts.config.contract, resources=parts.resources, events=parts.events)
+        return workflows.handlers(parts.resources, served, saved)
 
     def _workflow_results(self) -> Mapping[str, Handler]:
         from clarifai_emulator.api.handlers.workflow_results import WorkflowResults

@@ -72,6 +72,13 @@ def _upper(ctx: click.Context, param: click.Parameter, value: str | None) -> str
     shell_complete=completing.replicas,
     help="Requests that this replica takes: its id, or the beginning of it.",
 )
+@click.option(
+    "--from",
+    "caller",
+    metavar="MODEL",
+    shell_complete=completing.models,
+    help="Requests that this model makes while it answers others: ID or USER/APP/ID.",
+)
 @click.option("--status", shell_complete=_statuses, help="Answer with this status, by number or name.")
 @click.option("--grpc", shell_complete=_grpc_statuses, callback=_upper, help="End the call with this gRPC status.")
 @click.option("--message", help="The text of --status, --grpc or --throttle.")
@@ -97,6 +104,7 @@ def add(port: int | None, as_json: bool, **options: Any) -> None:
       clarifai-emulator fault add slow --model hello --latency normal:0.3,0.1
       clarifai-emulator fault add --deployment deploy-hello --cut-after 3
       clarifai-emulator fault add --model hello --lose-replica --times 1
+      clarifai-emulator fault add --model tool --from agent --status 21303
       clarifai-emulator fault add cold --model hello --scale-to-zero --cold-start bounce --times 1
     """
     given = {name: value for name, value in options.items() if value is not None and value is not False}

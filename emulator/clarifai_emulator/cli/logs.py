@@ -15,6 +15,7 @@ from clarifai_emulator.cli.connection import connect
 from clarifai_emulator.cli.event_lines import EventLines
 from clarifai_emulator.cli.log_lines import LogFilter, log_text, missed_text, read_since
 from clarifai_emulator.cli.output import Failure, json_option, port_option, print_json
+from clarifai_emulator.cli.terminal_text import inert
 from clarifai_emulator.control.client import Client
 
 _TYPES = ("runner", "runner.events", "builder")
@@ -138,9 +139,16 @@ def _show_line(line: Mapping[str, Any], as_json: bool) -> None:
 @click.option("-f", "--follow", is_flag=True, help="Go on with what comes, until Ctrl-C.")
 @click.option("--kind", default="", metavar="PREFIX", help="Only kinds that begin so, such as request or replica.")
 @click.option("--details", is_flag=True, help="Every event, not one line per happening.")
+@click.option(
+    "--tree",
+    is_flag=False,
+    flag_value="",
+    metavar="[REQUEST_ID]",
+    help="Requests with those that models made inside them, each below the one around it.",
+)
 @port_option()
-@json_option("Print each event as a line of JSON.")
-def events(follow: bool, kind: str, details: bool, port: int | None, as_json: bool) -> None:
+@json_option("Print each event, or each tree, as a line of JSON.")
+def events(follow: bool, kind: str, details: bool, tree: str | None, port: int | None, as_json: bool) -> None:
     """Show what happened: requests and their routes, replicas starting and ending, refusals.
 
     \b
@@ -148,7 +156,14 @@ def events(follow: bool, kind: str, details: bool, port: int | None, as_json: bo
       clarifai-emulator events
       clarifai-emulator events --follow --kind route
       clarifai-emulator events --kind request.finished --json | jq .milliseconds
+      clarifai-emulator events --tree
     """
+    if tree is not None:
+        if follow or kind:
+            raise click.UsageError("--tree shows what has happened: leave out --follow and --kind.")
+        with connect(port) as client:
+            _show_trees(client, tree, details, as_json)
+        return
     lines = EventLines(details=details or bool(kind))
     with connect(port) as client:
         try:
@@ -159,6 +174,25 @@ def events(follow: bool, kind: str, details: bool, port: int | None, as_json: bo
                     _show_event(answer["event"], lines, as_json)
         except KeyboardInterrupt:
             return
+
+
+def _show_trees(client: Client, request_id: str, details: bool, as_json: bool) -> None:
+    from clarifai_emulator.control.request_trees import tree_lines, trees_of
+
+    answers = client.answers("Events", prefix="", follow=False)
+    trees = trees_of((answer["event"] for answer in answers if "event" in answer), every_rpc=details)
+    if request_id:
+        trees = [each for each in trees if any(node.request_id.startswith(request_id) for node in each.everybody())]
+    if not trees and not as_json:
+        what = (
+            f"request {request_id} with others inside it" if request_id else "request in which a model made others"
+        )
+        click.echo(f"There is no {what}, as far as the events go back.")
+    for number, tree in enumerate(trees):
+        if as_json:
+            print_json(tree.as_dict())
+            continue
+        click.echo(("\n" if number else "") + "\n".join(inert(line) for line in tree_lines(tree)))
 
 
 def _show_event(event: dict[str, Any], lines: EventLines, as_json: bool) -> None:

@@ -20,6 +20,7 @@ from clarifai_emulator.backends.debugging.debugpy_files import folder_of_debugpy
 from clarifai_emulator.catalogue import Catalogue
 from clarifai_emulator.clock import Clock
 from clarifai_emulator.config import EmulatorConfig
+from clarifai_emulator.contracts.saved_workflows import SavedWorkflows
 from clarifai_emulator.deploy.code_preparation import CodePreparation
 from clarifai_emulator.deploy.compute_needs import ComputeNeeds
 from clarifai_emulator.deploy.deploy_request import Deployed, DeployRequest
@@ -85,6 +86,7 @@ class Deployer:
             resources=resources,
             needs=self.needs,
             pinned=PinnedVersions(self._store, supervisor),
+            workflows=SavedWorkflows(mode=config.contract, resources=resources, events=parts.events),
         )
         self.publisher = Publisher(
             user_id=config.user_id,

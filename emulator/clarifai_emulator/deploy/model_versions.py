@@ -9,6 +9,7 @@ from typing import Any
 from clarifai_grpc.grpc.api.resources_pb2 import App, Model, ModelVersion, Visibility
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
+from clarifai_emulator.contracts.saved_workflows import NewMethods, SavedWorkflows
 from clarifai_emulator.deploy.compute_needs import ComputeNeeds
 from clarifai_emulator.deploy.pinned_versions import PINNED, PinnedVersions
 from clarifai_emulator.messages.address import ModelKey
@@ -34,8 +35,17 @@ class NewCode:
 class ModelVersions:
     """Makes versions in one emulator. ``user_id`` is its own user."""
 
-    def __init__(self, *, user_id: str, resources: Resources, needs: ComputeNeeds, pinned: PinnedVersions) -> None:
+    def __init__(
+        self,
+        *,
+        user_id: str,
+        resources: Resources,
+        needs: ComputeNeeds,
+        pinned: PinnedVersions,
+        workflows: SavedWorkflows,
+    ) -> None:
         self.pinned = pinned
+        self.workflows = workflows
         self._user_id = user_id
         self._resources = resources
         self._store = resources.store
@@ -50,8 +60,10 @@ class ModelVersions:
 
     def put(self, key: ModelKey, version_id: str, code: NewCode, *, on_trial: bool = False) -> None:
         """Make a model version of this code; the model too, if it is not there yet. ``on_trial``: requests without
-        a version do not mean it before a replica of it serves."""
+        a version do not mean it before a replica of it serves. Raises ``CallerError`` where it breaks a workflow,
+        and contracts are strict."""
         user, app, model_id = key
+        self.workflows.require_fit(NewMethods(key, "", code.signatures))
         if self._store.get(Kind.MODEL, key) is None:
             self._post_model(key, code)
         version = self._draft_of(code)
@@ -69,6 +81,8 @@ class ModelVersions:
             self.put(key, version_id, code)
             known = self._store.get(Kind.MODEL_VERSION, (*key, version_id))
             assert known is not None
+        else:
+            self.workflows.require_fit(NewMethods(key, version_id, code.signatures))
         version = ModelVersion()
         version.CopyFrom(known)
         for name in ("method_signatures", "inference_compute_info"):

@@ -14,6 +14,7 @@ from pathlib import Path
 from clarifai_grpc.grpc.api.resources_pb2 import ComputeInfo, ModelVersion
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
+from clarifai_emulator.contracts.saved_workflows import NewMethods
 from clarifai_emulator.deploy.code_preparation import CodePreparation, is_same_code
 from clarifai_emulator.deploy.compute_needs import ComputeNeeds
 from clarifai_emulator.deploy.model_versions import ModelVersions, NewCode
@@ -94,6 +95,8 @@ class Publisher:
             return Published(directory, key, same, False)
         progress("reading the method signatures of model.py")
         signatures = await self._code.signatures_of(source, backend, tell)
+        for _, finding in self._versions.workflows.broken_by(NewMethods(key, pin, signatures)):
+            progress(f"warning: {finding.rule}: {finding.message} {finding.hint}")
         code = NewCode(
             directory=directory, source=source, signatures=signatures, instance=instance, user_id=user_id
         )

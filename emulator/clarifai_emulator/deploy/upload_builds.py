@@ -24,6 +24,7 @@ from clarifai_grpc.grpc.api.resources_pb2 import ModelVersion
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
 from clarifai_emulator.background_work import begin, beside, nobody_waits
+from clarifai_emulator.contracts.saved_workflows import NewMethods, SavedWorkflows
 from clarifai_emulator.deploy.code_preparation import CodePreparation
 from clarifai_emulator.deploy.compute_needs import ComputeNeeds
 from clarifai_emulator.errors import CallerError, ModelError
@@ -55,6 +56,7 @@ class UploadBuilds:
         resources: Resources,
         code: CodePreparation,
         needs: ComputeNeeds,
+        workflows: SavedWorkflows,
         events: EventBus,
         is_run: Callable[[Key], bool],
         commit: Callable[[], None],
@@ -67,6 +69,7 @@ class UploadBuilds:
         self._store = resources.store
         self._code = code
         self._needs = needs
+        self._workflows = workflows
         self._events = events
         self._limits = limits
         self._tasks: dict[Key, asyncio.Task[None]] = {}
@@ -166,7 +169,16 @@ class UploadBuilds:
         directory = await asyncio.to_thread(read_model_directory, path)
         source = await self._code.source_of(directory, say)
         say("reading the method signatures of model.py")
-        return directory, source, await self._code.signatures_of(source, tell=say)
+        signatures = await self._code.signatures_of(source, tell=say)
+        user, app, model, _ = version
+        new = NewMethods((user, app, model), "", signatures)
+        for _, finding in self._workflows.broken_by(new):
+            say(f"warning: {finding.rule}: {finding.message} {finding.hint}")
+        try:
+            self._workflows.require_fit(new)
+        except CallerError as error:
+            raise ModelError(str(error)) from None
+        return directory, source, signatures
 
     def _finish(self, key: Key, directory: ModelDirectory, source: ModelSource, signatures: Sequence[Any]) -> None:
         version = self._copy(key)

@@ -15,6 +15,7 @@ from clarifai_emulator.faults.latency import Latency, read_latency
 from clarifai_emulator.faults.selectors import INFERENCE, STREAMS, name_parts, rpcs_like
 
 _FORMS = {"model": "USER/APP/ID", "deployment": "USER/ID", "nodepool": "USER/CLUSTER/ID", "replica": "ID"}
+_WHOSE = {**_FORMS, "caller": "USER/APP/ID"}
 # How a request can end; a fault has one of them at most.
 _ENDINGS = ("status", "grpc", "throttle", "lose_replica")
 _EFFECTS = ("status", "grpc", "throttle", "latency", "cut_after", "lose_replica", "cold_start", "scale_to_zero")
@@ -47,6 +48,7 @@ class Fault:
 
     Whom: ``rpc`` is a name or a pattern; empty means the three inference RPCs. ``model``, ``deployment``,
     ``nodepool`` are ids, or ids with their owners before them; ``replica`` is a replica id or the beginning of one.
+    ``caller`` is a model, named as ``model`` is: only requests that it makes while it answers others.
 
     What: ``status`` answers with a status of the platform, by number or name, ``grpc`` with a gRPC status instead
     of an answer, both with ``message``; ``throttle`` answers 11005. ``latency`` delays: seconds, or a distribution
@@ -65,6 +67,7 @@ class Fault:
     deployment: str = ""
     nodepool: str = ""
     replica: str = ""
+    caller: str = ""
     status: int | str = ""
     grpc: str = ""
     message: str = ""
@@ -115,8 +118,8 @@ class Fault:
         written: str = getattr(self, kind)
         if not written:
             return ()
-        parts = name_parts(written, _FORMS[kind])
-        is_whole = len(parts) == _FORMS[kind].count("/") + 1
+        parts = name_parts(written, _WHOSE[kind])
+        is_whole = len(parts) == _WHOSE[kind].count("/") + 1
         return (user_id, *parts[1:]) if is_whole and parts[0] == "me" else parts
 
     def as_dict(self) -> dict[str, Any]:
@@ -128,12 +131,13 @@ class Fault:
         """The rule in one line: ``PostModelOutputs of model hello: status 21351 MODEL_DEPLOYING, 2 times``."""
         whom = self.rpc or ("streams" if self.cut_after is not None else "inference")
         named = [f"{kind} {getattr(self, kind)}" for kind in _FORMS if getattr(self, kind)]
+        asker = f" from model {self.caller}" if self.caller else ""
         limits = [
             *([f"after the first {self.after}"] if self.after else []),
             *([f"with probability {self.probability:g}"] if self.probability < 1 else []),
             *([f"{self.times} times" if self.times > 1 else "once"] if self.times else []),
         ]
-        return f"{' of '.join([whom, *named])}: {', '.join([self.effect, *limits])}"
+        return f"{' of '.join([whom, *named])}{asker}: {', '.join([self.effect, *limits])}"
 
     @property
     def effect(self) -> str:
@@ -199,7 +203,7 @@ def _problems(fault: Fault) -> Iterator[Problem]:
 
 _INTEGER, _FLAG, _TEXT = "a whole number", "true or false", "a text"
 _TYPES: dict[str, tuple[type | tuple[type, ...], str]] = {
-    **dict.fromkeys(("id", *("rpc", "grpc", "message", "cold_start"), *_FORMS), (str, _TEXT)),
+    **dict.fromkeys(("id", *("rpc", "grpc", "message", "cold_start"), *_WHOSE), (str, _TEXT)),
     **dict.fromkeys(("throttle", "lose_replica", "scale_to_zero"), (bool, _FLAG)),
     **dict.fromkeys(("after", "seed"), (int, _INTEGER)),
     **dict.fromkeys(("times", "cut_after"), ((int, type(None)), _INTEGER)),
@@ -225,7 +229,7 @@ def _unreadable(fault: Fault) -> Iterator[Problem]:
                 read(value)
         except ValueError as error:
             yield name, str(error)
-    for name, form in _FORMS.items():
+    for name, form in _WHOSE.items():
         try:
             if getattr(fault, name):
                 name_parts(getattr(fault, name), form)

@@ -9,7 +9,7 @@ from clarifai_emulator.faults.selectors import is_called
 from clarifai_emulator.spelling import nearest
 from clarifai_emulator.store import Key, Kind, Store
 
-_KINDS = {"model": Kind.MODEL, "deployment": Kind.DEPLOYMENT, "nodepool": Kind.NODEPOOL}
+_KINDS = {"model": Kind.MODEL, "caller": Kind.MODEL, "deployment": Kind.DEPLOYMENT, "nodepool": Kind.NODEPOOL}
 _MOST = 6
 
 
@@ -38,7 +38,7 @@ def unknown_names(fault: Fault, user_id: str, known: Mapping[str, Collection[Key
             names = sorted(ids)
             listed = ", ".join(names[:_MOST]) + (" …" if len(names) > _MOST else "")
             others = f"There are: {listed}." if names else "There is none."
-        yield f"There is no {kind} '{getattr(fault, kind)}'. {others}"
+        yield f"There is no {'model' if kind == 'caller' else kind} '{getattr(fault, kind)}'. {others}"
 
 
 def _named(key: Key, parts: tuple[str, ...], user_id: str) -> str:

@@ -36,6 +36,7 @@ class ActiveFault:
     _model: tuple[str, ...] = field(init=False)
     _deployment: tuple[str, ...] = field(init=False)
     _nodepool: tuple[str, ...] = field(init=False)
+    _calling: tuple[str, ...] = field(init=False)
     _chance: random.Random = field(init=False)
     _latency: random.Random = field(init=False)
 
@@ -43,6 +44,7 @@ class ActiveFault:
         self._model = self.fault.name_of("model", self.user_id)
         self._deployment = self.fault.name_of("deployment", self.user_id)
         self._nodepool = self.fault.name_of("nodepool", self.user_id)
+        self._calling = self.fault.name_of("caller", self.user_id)
         # Two, so that whether a fault is injected does not depend on how long it delays.
         self._chance = random.Random(f"chance {self.fault.seed}")  # noqa: S311 - repeatable on purpose
         self._latency = random.Random(f"latency {self.fault.seed}")  # noqa: S311
@@ -65,6 +67,7 @@ class ActiveFault:
             and is_called(subject.model, self._model)
             and is_called(subject.deployment, self._deployment)
             and is_called(subject.nodepool, self._nodepool)
+            and is_called(subject.calling, self._calling)
             and subject.replica.startswith(self.fault.replica)
             and (self.is_for is None or self.is_for(subject.caller))
         )

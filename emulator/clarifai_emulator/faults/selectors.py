@@ -25,7 +25,7 @@ _NOT_CLIENTS = "ProcessRunnerItems"
 @dataclass(frozen=True, slots=True)
 class Subject:
     """The facts known of a request at some moment. Keys as routing has them; empty: not known yet. ``caller``: the
-    user who asks."""
+    user who asks; ``calling``: the model that does, while it answers another request."""
 
     rpc: str
     model: tuple[str, ...] = ()
@@ -33,6 +33,7 @@ class Subject:
     nodepool: tuple[str, ...] = ()
     replica: str = ""
     caller: str = ""
+    calling: tuple[str, ...] = ()
 
 
 @cache

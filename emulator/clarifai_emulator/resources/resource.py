@@ -107,6 +107,17 @@ class Resources:
     def patch(self, kind: Kind, owner: str, parents: Sequence[str], items: Iterable[Any], action: str) -> list[Key]:
         """Change resources of ``owner`` and give their keys; all or none. Raises ``CallerError``."""
         row = self._rows[kind]
+        drafts = self.check_patch(kind, owner, parents, items, action)
+        for draft in drafts:
+            self.store.put(kind, draft.key, draft.message, to_front=row.listed_by_change)
+            row.saved(self, draft)
+        return [draft.key for draft in drafts]
+
+    def check_patch(
+        self, kind: Kind, owner: str, parents: Sequence[str], items: Iterable[Any], action: str
+    ) -> list[Draft]:
+        """Check what ``patch`` would change, and raise as it would; nothing is changed."""
+        row = self._rows[kind]
         if action not in row.actions:
             raise CallerError(
                 row.invalid_argument,
@@ -116,10 +127,7 @@ class Resources:
         change = ACTIONS[action]
         drafts = [self._changed(row, (owner, *parents), item, change, is_patch=True) for item in items]
         self._check(row, drafts)
-        for draft in drafts:
-            self.store.put(kind, draft.key, draft.message, to_front=row.listed_by_change)
-            row.saved(self, draft)
-        return [draft.key for draft in drafts]
+        return drafts
 
     def assign(
         self, kind: Kind, owner: str, parents: Sequence[str], given: Any, names: Collection[str]

@@ -66,13 +66,13 @@ def _operator_of_clarifai(model: Key) -> Model | None:
     return hosted_operator(*model)
 
 
-def _has_nodes(draft: Draft) -> bool:
+def has_nodes(draft: Draft) -> bool:
     """Tell whether nodes are saved, and not only what is said of the workflow."""
     return draft.old is None or bool(draft.given.nodes) or draft.old.nodes != draft.message.nodes
 
 
 def _prepare_workflow(resources: Resources, draft: Draft) -> None:
-    if not _has_nodes(draft):
+    if not has_nodes(draft):
         return
     nodes = in_order(draft.message.nodes)
     kept = [_kept(resources, draft.key, node) for node in nodes]
@@ -92,7 +92,7 @@ def _kept(resources: Resources, workflow: Key, node: WorkflowNode) -> WorkflowNo
 
 
 def _validate_workflow(resources: Resources, draft: Draft) -> Iterator[Problem]:
-    if not _has_nodes(draft):
+    if not has_nodes(draft):
         return
     nodes = draft.message.nodes
     yield from graph_problems(nodes)
@@ -141,7 +141,7 @@ def _is_seen(resources: Resources, kind: Kind, key: Key, viewer: str) -> bool:
 def _save_version(resources: Resources, draft: Draft) -> None:
     """Make a version of the nodes that were saved: of every save and patch that has nodes."""
     is_the_same = draft.old is not None and not draft.is_patch and draft.old.nodes == draft.message.nodes
-    if is_the_same or not _has_nodes(draft):
+    if is_the_same or not has_nodes(draft):
         return
     user_id, app_id, workflow_id = draft.key
     version = WorkflowVersion(id=fresh_id(), user_id=user_id, app_id=app_id, workflow_id=workflow_id)

@@ -160,3 +160,12 @@ def test_all_mistakes_are_told_at_once() -> None:
         "  - status: 'BUSY' is no status code of the platform; write one such as 21354 or MODEL_DEPLOYING\n"
         "  - times: must be at least 1, got 0"
     )
+
+
+def test_a_fault_may_be_for_the_calls_that_a_model_makes() -> None:
+    fault = Fault(model="tool", caller="me/demo/agent", status=21313)
+    whom = "inference of model tool from model me/demo/agent"
+    assert str(fault) == f"{whom}: status 21313 MODEL_PREDICTION_FAILED"
+    assert fault.moment is Moment.ROUTED
+    assert Fault(caller="agent", status=21313).moment is Moment.ARRIVED
+    assert fault.name_of("caller", "ada") == ("ada", "demo", "agent")

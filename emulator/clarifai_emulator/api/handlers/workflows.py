@@ -1,11 +1,12 @@
-"""Serves what rows cannot say of workflows: the default one of an app, a new id, and what ``remove`` may take out.
+"""Serves what rows cannot say of workflows: the default one of an app, a new id, and whether nodes fit each other.
 
+PostWorkflows, PatchWorkflows ─► does what each node gives fit the next? ─► the rows' own handlers
 GetWorkflow without an id ─► the app's default · PatchWorkflowIds ─► workflow and versions under another key
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,17 +15,20 @@ from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
 from clarifai_emulator.api.call import ApiCall, Handler
 from clarifai_emulator.api.handlers.resource_verbs import require_owner
+from clarifai_emulator.contracts.saved_workflows import SavedWorkflows
 from clarifai_emulator.errors import CallerError
 from clarifai_emulator.resources.identifiers import id_problem
 from clarifai_emulator.resources.resource import Resources
-from clarifai_emulator.resources.workflow_rows import default_workflow
+from clarifai_emulator.resources.rows import Draft
+from clarifai_emulator.resources.workflow_rows import default_workflow, has_nodes
 from clarifai_emulator.store import Key, Kind
 
 
-def handlers(resources: Resources, served: Mapping[str, Handler]) -> dict[str, Handler]:
+def handlers(resources: Resources, served: Mapping[str, Handler], saved: SavedWorkflows) -> dict[str, Handler]:
     """Return the handlers. ``served``: those that the rows gave."""
-    workflows = _Workflows(resources, served)
+    workflows = _Workflows(resources, served, saved)
     return {
+        "PostWorkflows": workflows.post,
         "GetWorkflow": workflows.get,
         "PatchWorkflows": workflows.patch,
         "PatchWorkflowIds": workflows.patch_ids,
@@ -53,6 +57,22 @@ def workflow_or_default(resources: Resources, call: ApiCall, request: Any) -> No
 class _Workflows:
     resources: Resources
     served: Mapping[str, Handler]
+    saved: SavedWorkflows
+
+    def post(self, call: ApiCall, request: Any) -> Any:
+        """PostWorkflows: nodes that do not fit each other are told, and refused where contracts are strict."""
+        owner, app_id = require_owner(self.resources, call, request, Kind.WORKFLOW), request.user_app_id.app_id
+        makes = self.resources.behaviour.apps == "on-mention"
+        workflows = request.workflows
+        self._hold(call, self.resources.check(Kind.WORKFLOW, owner, (app_id,), workflows, makes_parents=makes))
+        serve: Any = self.served["PostWorkflows"]
+        return serve(call, request)
+
+    def _hold(self, call: ApiCall, drafts: Iterable[Draft]) -> None:
+        """Hold nodes that are about to be saved against each other."""
+        for draft in drafts:
+            if has_nodes(draft):
+                self.saved.require_edges(draft.key, draft.message.nodes, call.request_id, call.trailers)
 
     def get(self, call: ApiCall, request: Any) -> Any:
         """GetWorkflow: without an id, the app's default workflow."""
@@ -71,6 +91,9 @@ class _Workflows:
                         f"workflows[{index}].{others[0]}: the action 'remove' takes out the image alone.",
                         hint="Send the nodes that should stay with 'overwrite'.",
                     )
+        owner, app_id = require_owner(self.resources, call, request, Kind.WORKFLOW), request.user_app_id.app_id
+        workflows, action = request.workflows, request.action
+        self._hold(call, self.resources.check_patch(Kind.WORKFLOW, owner, (app_id,), workflows, action))
         serve: Any = self.served["PatchWorkflows"]
         return serve(call, request)
 
