@@ -91,13 +91,13 @@ class EventLines:
             return f"{label}  {event['what']}"
         if kind == "emulator.failed":
             return f"{label}  {event['part']}: {event['reason']}"
-        if kind.startswith("topology."):
-            return f"{label}  {event['message']}"
-        if kind.startswith("dev."):
+        if kind.startswith(("topology.", "dev.")):
             return f"{label}  {event['message']}{findings_text(event)}"
         if kind == "contract.finding":
             grave = click.style(f"{event['severity']} {event['rule']}", fg=_SEVERITIES.get(str(event["severity"])))
             return f"{label}  {grave}  {event['model']}: {event['message']}"
+        if kind == "workflow.node":
+            return f"{label}  {_node(event)}"
         if kind.startswith("fault."):
             return f"{label}  {event['fault_id']}: {_fault(kind, event)}"
         fields = (f"{name}={_short(value)}" for name, value in event.items() if name not in _BORING)
@@ -110,6 +110,15 @@ class EventLines:
         parts = [_bold(str(event["rpc"])), *_way(event, decided), _status(event), _took(event)]
         error = str(event.get("error") or "").rstrip()
         return "  ".join(parts) + "".join(f"\n    {line}" for line in error.splitlines())
+
+
+def _node(event: Mapping[str, Any]) -> str:
+    """Describe a node of a workflow: what answered, when it began after the request, how long it took, its end."""
+    text = f"{event['workflow']} {_bold(str(event['node']))}  {event['by']}  "
+    text += f"at {float(event['begun']):.1f} ms  {_took(event)}"
+    if event.get("error"):
+        return f"{text}  {click.style(str(event['error']), fg='red')}"
+    return f"{text}  {click.style('cancelled', fg='yellow')}" if event.get("cancelled") else f"{text}  {_OK}"
 
 
 def _call(event: Mapping[str, Any], decided: Mapping[str, Any] | None) -> str:

@@ -12,6 +12,7 @@ from google.protobuf.json_format import ParseDict
 from clarifai_emulator.api.rpc import rpc_table
 from clarifai_emulator.messages.data_values import arguments_of, method_of, shown_call
 from clarifai_emulator.messages.json import as_dict
+from clarifai_emulator.replica_tokens import hidden
 
 SCRUBBED = "<scrubbed>"
 # Whose values are credentials, wherever they stand.
@@ -61,4 +62,5 @@ def _scrub(value: Any, secrets: frozenset[str]) -> Any:
     if isinstance(value, str):
         for secret in secrets:
             value = value.replace(secret, SCRUBBED)
+        return hidden(value)
     return value

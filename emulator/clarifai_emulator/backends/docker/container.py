@@ -31,7 +31,7 @@ class ContainerPlan:
     (AMD), ``device_groups`` the numbers of the groups that own them. ``arguments`` come after the image's own
     command; ``command`` replaces it all. ``mounts``: folders of this machine that it may read, by where it finds
     them. ``processes``: how many processes and threads it can have. ``runner_pat``: what its runner fetches its
-    work with, where its model has a CLARIFAI_PAT of its own."""
+    work with, where its model has a CLARIFAI_PAT of its own. ``refuses``: hosts that it does not reach by name."""
 
     image: str
     name: str
@@ -51,6 +51,7 @@ class ContainerPlan:
     mounts: Mapping[str, str] = field(default_factory=dict[str, str])
     processes: int = REPLICA_PROCESSES
     runner_pat: str = field(default="", repr=False)
+    refuses: Sequence[str] = ()
 
 
 def create_arguments(plan: ContainerPlan, engine: Engine, image_command: Sequence[str]) -> dict[str, Any]:
@@ -102,6 +103,8 @@ def host_arguments(plan: ContainerPlan, engine: Engine) -> dict[str, Any]:
         ]
         # Where SELinux guards files, those of a user are no container's.
         arguments["security_opt"] = [*arguments["security_opt"], "label=disable"]
+    if plan.refuses:
+        arguments["extra_hosts"] = dict.fromkeys(plan.refuses, "127.0.0.1")  # where nothing listens
     if plan.publish_health:
         arguments["port_bindings"] = {HEALTH_PORT: ("127.0.0.1", None)}
     return arguments

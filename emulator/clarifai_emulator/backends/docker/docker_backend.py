@@ -61,6 +61,8 @@ if TYPE_CHECKING:
 Listen = Callable[[Meeting], Awaitable[int]]
 T = TypeVar("T")
 
+# The real platform's names.
+PLATFORM = ("api.clarifai.com", "clarifai.com")
 _THREADS = 16
 _NO_SUCH_COMMAND = 127  # as a container's init says it
 _PYTHON = "python "
@@ -80,7 +82,8 @@ reader["inspect"]({{"model_path": sys.argv[1]}}, os.open("{_ANSWER}", os.O_WRONL
 
 class DockerBackend:
     """Replicas as containers. ``listen(meeting)`` opens a listener for them there and gives its port;
-    ``environ`` says where an engine may be; ``wanted``: what containers get of it (``replica_environ.py``)."""
+    ``environ`` says where an engine may be; ``wanted``: what containers get of it (``replica_environ.py``).
+    ``refuses``: hosts that they do not reach by name."""
 
     name = "docker"
 
@@ -94,8 +97,10 @@ class DockerBackend:
         environ: Callable[[], Mapping[str, str]] = own_environ,
         wanted: Sequence[str] = (),
         machines: Sequence[Machine] = (),
+        refuses: Sequence[str] = (),
     ) -> None:
         self.machines = machines
+        self._refuses = refuses
         self._environ = environ
         self._wanted = wanted
         self._settings = settings
@@ -256,6 +261,7 @@ class DockerBackend:
             model=model,
             network=self._network,
             environ={**self._variables(), "CLARIFAI_API_BASE": self._base_url},
+            refuses=self._refuses,
         )
 
     def _variables(self) -> dict[str, str]:
@@ -383,6 +389,7 @@ class DockerBackend:
             arguments=["--num_threads", str(spec.num_threads)] if spec.num_threads else [],
             publish_health=engine.is_local and not engine.reaches_bridge,
             runner_pat=runner_pat,
+            refuses=self._refuses,
         )
 
     async def _run(
@@ -440,6 +447,7 @@ def make_backend(surroundings: Surroundings) -> DockerBackend:
         environ=config.environ,
         wanted=config.env,
         machines=[surroundings.machine],
+        refuses=PLATFORM if config.refuse_platform else (),
     )
 
 

@@ -20,6 +20,7 @@ from clarifai_emulator.contracts.endpoints.http_python import HttpCalls
 from clarifai_emulator.contracts.endpoints.known_endpoints import EndpointModels
 from clarifai_emulator.contracts.endpoints.mcp_findings import judge_address, judge_tool_call
 from clarifai_emulator.contracts.endpoints.mcp_python import McpCalls
+from clarifai_emulator.contracts.endpoints.openai_brains import brain_requests
 from clarifai_emulator.contracts.endpoints.openai_findings import judge_openai
 from clarifai_emulator.contracts.endpoints.openai_python import OpenAiCalls
 from clarifai_emulator.contracts.endpoints.rest_findings import judge_http
@@ -65,7 +66,10 @@ class EndpointCheck:
             SdkRequests(code),
         )
         judged = [
-            *(judge_openai(each, models) for each in (*openai.requests(), *frameworks.requests())),
+            *(
+                judge_openai(each, models)
+                for each in (*openai.requests(), *frameworks.requests(), *brain_requests(code))
+            ),
             *(judge_address(each, models) for each in mcp.addresses()),
             *(judge_tool_call(each, models) for each in mcp.tool_calls()),
             *(call for each in http.requests() for call in judge_http(each, models)),

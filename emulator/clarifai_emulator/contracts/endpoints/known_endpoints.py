@@ -20,7 +20,7 @@ from clarifai_emulator.models.image_content import model_file_of
 
 _SDK_CLASS = "openai_class.py"
 # A class that has one of these of its own decides itself what it takes.
-_DECIDING = frozenset(
+DECIDING = frozenset(
     f"{start}{name}"
     for start, names in {
         "openai_": ("transport", "stream_transport"),
@@ -80,7 +80,7 @@ class EndpointModel:
             return False
         code = self.code
         return code is not None and not any(
-            isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name in _DECIDING
+            isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name in DECIDING
             for node in code.source.nodes
         )
 

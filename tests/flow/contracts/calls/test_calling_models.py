@@ -104,6 +104,17 @@ OTHER = [
 ]  # fmt: skip
 USE = "\nasync def use(url, name, arguments):\n    async with Client(url) as client:\n        return await client.call_tool(name, arguments)\n"
 
+# Classes of the SDK that ask a model by themselves: (the class, its body, the rule).
+BRAINS = [
+    ("AgenticModelClass", "client = OpenAI(base_url=f'{BASE}/v2/ext/openai/v1', api_key=os.environ['CLARIFAI_PAT'])\n    model = 'https://clarifai.com/me/demo/models/openai'", None),
+    ("OpenAIModelClass", "client = OpenAI(base_url=BASE + '/v2/ext/openai/v1', api_key='x')\n    model = HELLO", "no-openai"),
+    ("OpenAIModelClass", "client = OpenAI(base_url=BASE + '/v2/ext/openai', api_key='x')\n    model = 'https://clarifai.com/me/demo/models/openai'", "wrong-base-url"),
+    ("OpenAIModelClass", "client = OpenAI(base_url='http://localhost:8000/v1', api_key='x')\n    model = 'mine'", None),
+    ("OpenAIModelClass", "client = OpenAI(base_url=os.environ['WHERE'], api_key='x')\n    model = 'mine'", None),
+    ("OpenAIModelClass", "def load_model(self):\n        self.client = OpenAI(base_url=BASE + '/v2/ext/openai/v1', api_key='x')\n        self.model = HELLO", "no-openai"),
+]  # fmt: skip
+BRAIN = HEAD + "from clarifai.runners.models.{module} import {base}\nclass Agent({base}):\n    {body}\n"
+
 
 @dataclass(frozen=True)
 class Pair:
@@ -121,6 +132,13 @@ PAIRS = [
     *(
         Pair(CLASS.format(field="pass", load=load, call=call) + USE * ("use(" in call), rule)
         for load, call, rule in OTHER
+    ),
+    *(
+        Pair(
+            BRAIN.format(module="agentic_class" if "Agentic" in base else "openai_class", base=base, body=body),
+            rule,
+        )
+        for base, body, rule in BRAINS
     ),
 ]
 
@@ -159,7 +177,7 @@ def test_of_pairs_of_models_every_wrong_call_is_found_and_nothing_is_said_of_a_r
     for each in report.findings:
         said[each.caller].append(each)
     wrong = [pair for pair in PAIRS if pair.rule is not None]
-    assert (len(PAIRS), len(wrong)) == (len(WAYS) * len(CALLS) + len(OTHER), len(WAYS) * 6 + 5)
+    assert (len(PAIRS), len(wrong)) == (len(WAYS) * len(CALLS) + len(OTHER) + len(BRAINS), len(WAYS) * 6 + 8)
     for folder, pair in zip(folders, PAIRS, strict=True):
         rules = {each.rule for each in said[folder.name]}
         assert rules == ({pair.rule} if pair.rule else set()), f"{pair.code}\n{said[folder.name]}"
@@ -192,6 +210,25 @@ def test_modules_beside_model_py_are_checked_each_by_its_own_model(tmp_path: Pat
 
     (finding,) = checked(callees, wrong, right).findings
     assert (finding.caller, finding.location and finding.location.path) == ("wrong", wrong / "1" / "ask.py")
+
+
+def test_what_model_py_neither_imports_nor_names_is_none_of_its_code(tmp_path: Path, callees: list[KnownModel]):
+    wrong = HEAD + "Model(HELLO).predict(promt='x')\n"
+    code = (
+        HEAD
+        + "import subprocess\nsubprocess.Popen([sys.executable, 'server.py'])\nfrom inner import below\nclass A: ...\n"
+    )
+    agent = write_model(tmp_path / "agent", code, server=wrong, deep=wrong, try_it=wrong)
+    (agent / "1" / "inner").mkdir()
+    (agent / "1" / "inner" / "__init__.py").write_text("")
+    (agent / "1" / "inner" / "below.py").write_text("import deep\n")
+
+    report = checked(callees, agent)
+    assert {each.location.path.name for each in report.findings if each.location} == {"server.py", "deep.py"}
+    named = checked(callees, agent, clients=(agent / "1",))
+    assert {(each.location.path.name, each.caller) for each in named.findings if each.location} == {
+        ("server.py", "agent"), ("deep.py", "agent"), ("try_it.py", ""),
+    }  # fmt: skip
 
 
 def test_modules_of_a_model_are_not_those_of_clients(tmp_path: Path, callees: list[KnownModel]):

@@ -150,6 +150,13 @@ def test_an_empty_result_of_a_call_without_arguments_is_found_and_in_a_dict_it_a
         assert found(emulator)[before:] == expected
 
 
+def test_a_credential_in_an_answer_is_found(emulator: EmulatorThread, running_models: ModelOf) -> None:
+    for side, expected in (("wrong", ["credential-in-answer"]), ("right", [])):
+        before = len(emulator.events("contract.finding"))
+        assert running_models(side).settings(text="all")
+        assert found(emulator)[before:] == expected
+
+
 def test_a_stream_of_nothing_fails_in_the_client_and_is_found(
     emulator: EmulatorThread, running_models: ModelOf
 ) -> None:
