@@ -86,7 +86,8 @@ def test_a_leak_is_found_wherever_it_is_and_hidden_everywhere(leaking: EmulatorT
         assert "".join(map(text_of, answers)) == f"my key is {token}", "the answer is what it is"
     else:
         assert token in "".join(map(str, answers)), "the answer is what it is"
-    wait_for(lambda: method != "predict" or "with replica-****" in logged(leaking))
+    if method == "predict" and leaking.config.backend != "inprocess":  # whose prints are those of this process
+        wait_for(lambda: "with replica-****" in logged(leaking))
     assert token not in json.dumps([event.as_dict() for event in leaking.events()], default=str)
     assert token not in "\n".join(logged(leaking))
 

@@ -1,4 +1,4 @@
-"""The examples of docs/workflows.md about making workflows run as they stand there."""
+"""The examples of docs/workflows.md run as they stand there."""
 
 from __future__ import annotations
 
@@ -9,8 +9,11 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from clarifai.client.app import App
+from clarifai.client.workflow import Workflow
 
 from clarifai_emulator.control.thread import EmulatorThread
+from clarifai_emulator.workflows.operators.operator_table import OPERATORS, REFUSED
 from flow.driver import MODELS, Client, running
 
 PAGE = (Path(__file__).parents[2] / "docs" / "workflows.md").read_text()
@@ -68,3 +71,28 @@ def test_the_topology_of_the_page_works(tmp_path: Path) -> None:
         asked = {"user_id": "me", "app_id": "flows"}
         shown = client.call("GetWorkflow", user_app_id=asked, workflow_id="greet-twice").workflow
         assert [node.id for node in shown.nodes] == ["first", "second"]
+
+
+def test_the_sdk_and_curl_run_the_workflow_of_the_page(
+    deployed: EmulatorThread, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("workflow.yml").write_text(examples("yml")[0])
+    App(user_id="me", app_id="demo").create_workflow("workflow.yml")
+    exec(compile(examples("python")[1], "workflows.md", "exec"), {})
+    assert capsys.readouterr().out.splitlines()[-2:] == ["hello Hello, Ada!", "hello Hello, Hello, Ada!!"]
+    command = [f"{examples('sh')[1].strip()} --silent --show-error"]
+    environ = {"PATH": "/usr/local/bin:/usr/bin:/bin", "CLARIFAI_API_BASE": deployed.url}
+    done = subprocess.run(["bash", "-c", *command], env=environ, capture_output=True, text=True, check=True)
+    outputs = json.loads(done.stdout)["results"][0]["outputs"]
+    assert [each["data"]["text"]["raw"] for each in outputs] == ["Hello, Ada!", "Hello, Hello, Ada!!"]
+
+
+def test_the_operator_of_the_page_prompts_the_model(deployed: EmulatorThread) -> None:
+    Path("ask.yml").write_text(examples("yml")[1])
+    App(user_id="me", app_id="demo").create_workflow("ask.yml")
+    answer = Workflow(user_id="me", app_id="demo", workflow_id="ask").predict_by_bytes(b"Ada", input_type="text")
+    assert answer.results[0].outputs[1].data.text.raw == "Hello, the one called Ada!"
+
+
+def test_the_page_names_every_operator() -> None:
+    assert [name for name in (*OPERATORS, *REFUSED) if f"`{name}`" not in PAGE and "tracker" not in name] == []

@@ -17,8 +17,10 @@ from clarifai_emulator.errors import ModelError
 from clarifai_emulator.messages.quantities import parse_cpu, parse_memory
 
 SECRETS_PATH = "/etc/clarifai/secrets"
-OWN_PAT_SCRIPT = "tmp/clarifai-emulator/own_pat_main.py"
-OWN_PAT_VARIABLE = "CLARIFAI_EMULATOR_PAT"  # see ``inside/own_pat_main.py``
+SERVER_SCRIPTS = {
+    f"tmp/clarifai-emulator/{name}": name for name in ("container_server_main.py", "call_chain_main.py")
+}
+OWN_PAT_VARIABLE = "CLARIFAI_EMULATOR_PAT"  # see ``inside/container_server_main.py``
 _LOG_BYTES = "10m"
 _SMALLEST_MEMORY = 6 * 1024 * 1024  # engines refuse less
 _GPU = "nvidia.com/gpu"
@@ -134,13 +136,18 @@ def _runner_pat(plan: ContainerPlan) -> dict[str, str]:
     return {OWN_PAT_VARIABLE: plan.runner_pat} if plan.runner_pat else {}
 
 
-def keeping_pat(command: Sequence[str]) -> list[str]:
-    """Return an image's command with the SDK's server started so that the runner keeps its own token. Raises
-    ``ModelError`` for an image that starts something else."""
+def with_scripts(command: Sequence[str]) -> list[str]:
+    """Return an image's command with the SDK's server started by the first of ``SERVER_SCRIPTS``; empty for an
+    image that starts something else."""
     for start, words in enumerate(pairwise(command)):
         if words == ("-m", "clarifai.runners.server"):
-            return [*command[:start], f"/{OWN_PAT_SCRIPT}", *command[start + 2 :]]
-    raise ModelError(
+            return [*command[:start], f"/{next(iter(SERVER_SCRIPTS))}", *command[start + 2 :]]
+    return []
+
+
+def cannot_keep_pat(command: Sequence[str]) -> ModelError:
+    """Return the error of a model with a token of its own in an image that does not start the SDK's server."""
+    return ModelError(
         "The model is to have a CLARIFAI_PAT of its own, from a secret or from --env, and its runner needs the "
         "replica's: the emulator can give it that where the image starts `python -m clarifai.runners.server`, and "
         f"this one starts `{' '.join(command) or 'nothing'}`.",

@@ -17,15 +17,16 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from clarifai_emulator.backends.backend import ReplicaProcess, ReplicaSpec, Surroundings
 from clarifai_emulator.backends.docker.cancellation import Cancellation
 from clarifai_emulator.backends.docker.container import (
-    OWN_PAT_SCRIPT,
     SECRETS_PATH,
+    SERVER_SCRIPTS,
     ContainerPlan,
     archive_of,
+    cannot_keep_pat,
     create_arguments,
     host_arguments,
-    keeping_pat,
     model_path_of,
     secret_files,
+    with_scripts,
 )
 from clarifai_emulator.backends.docker.container_hosts import ContainerHosts
 from clarifai_emulator.backends.docker.container_network import make_network
@@ -216,10 +217,12 @@ class DockerBackend:
             await self.signatures(spec.source)
             plan = plan if self._takes_threads[spec.source.image] else replace(plan, arguments=())
         files: dict[str, bytes] = {}
-        if plan.runner_pat:
-            command = await self._call(partial(_command_of, client, spec.source.image))
-            plan = replace(plan, command=[*keeping_pat(command), *plan.arguments])
-            files[OWN_PAT_SCRIPT] = (SCRIPT.parent / "own_pat_main.py").read_bytes()
+        own_command = await self._call(partial(_command_of, client, spec.source.image))
+        if command := with_scripts(own_command):
+            plan = replace(plan, command=[*command, *plan.arguments])
+            files = {path: (SCRIPT.parent / name).read_bytes() for path, name in SERVER_SCRIPTS.items()}
+        elif plan.runner_pat:
+            raise cannot_keep_pat(own_command)
         replica = await self._run(plan, on_line, spec.secrets, files=files)
         replica.watch_health(self._probe_seconds)
         return replica

@@ -93,6 +93,12 @@ OTHER = [
      "self.llm.chat.completions.create(model=HELLO, messages=[])", "no-openai"),
     ("self.llm = OpenAI(base_url=f'{BASE}/v2/ext/openai', api_key=os.environ['CLARIFAI_PAT'])",
      "self.llm.chat.completions.create(model='https://clarifai.com/me/demo/models/openai', messages=[])", "wrong-base-url"),
+    ("self.llm = OpenAI(base_url=f'{BASE}/v2/ext/openai/v1', api_key=os.environ['CLARIFAI_PAT'])",
+     "self.llm.chat.completions.create(model='https://clarifai.com/me/demo/models/agent', messages=[], extra_body={'mcp_servers': ['https://clarifai.com/me/demo/models/mcp']})", None),
+    ("self.llm = OpenAI(base_url=f'{BASE}/v2/ext/openai/v1', api_key=os.environ['CLARIFAI_PAT'])",
+     "self.llm.chat.completions.create(model='https://clarifai.com/me/demo/models/agent', messages=[], extra_body={'mcp_servers': [HELLO]})", "no-mcp"),
+    ("self.llm = OpenAI(base_url=f'{BASE}/v2/ext/openai/v1', api_key=os.environ['CLARIFAI_PAT'])",
+     "self.llm.chat.completions.create(model='https://clarifai.com/me/demo/models/agent', messages=[], extra_body={'mcp_servers': ['https://example.com/mcp']})", None),
     ("self.llm = OpenAI(base_url='http://localhost:8000/v1', api_key='x')",
      "self.llm.chat.completions.create(model='mine', messages=[], anything=1)", None),
     ("self.url = f\"{BASE}/v2/ext/mcp/v1/users/{os.environ['CLARIFAI_USER_ID']}/apps/demo/models/mcp\"",
@@ -145,9 +151,7 @@ PAIRS = [
 
 @pytest.fixture(scope="module")
 def callees() -> list[KnownModel]:
-    return read_models(
-        [GivenModel(FIXTURES / name) for name in ("hello", "types", "openai", "mcp")], None, static=True
-    )
+    return read_models([GivenModel(FIXTURES / name) for name in ("hello", "types", "openai", "mcp", "agent")], None)
 
 
 def write_model(folder: Path, code: str, *, user: str = "me", **beside: str) -> Path:
@@ -177,7 +181,7 @@ def test_of_pairs_of_models_every_wrong_call_is_found_and_nothing_is_said_of_a_r
     for each in report.findings:
         said[each.caller].append(each)
     wrong = [pair for pair in PAIRS if pair.rule is not None]
-    assert (len(PAIRS), len(wrong)) == (len(WAYS) * len(CALLS) + len(OTHER) + len(BRAINS), len(WAYS) * 6 + 8)
+    assert (len(PAIRS), len(wrong)) == (len(WAYS) * len(CALLS) + len(OTHER) + len(BRAINS), len(WAYS) * 6 + 9)
     for folder, pair in zip(folders, PAIRS, strict=True):
         rules = {each.rule for each in said[folder.name]}
         assert rules == ({pair.rule} if pair.rule else set()), f"{pair.code}\n{said[folder.name]}"

@@ -12,16 +12,16 @@ from clarifai_emulator.backends.docker.attachment import Frames
 from clarifai_emulator.backends.docker.container import (
     ContainerPlan,
     archive_of,
+    cannot_keep_pat,
     create_arguments,
     host_arguments,
-    keeping_pat,
     model_path_of,
     secret_files,
+    with_scripts,
 )
 from clarifai_emulator.backends.docker.engine import Engine
 from clarifai_emulator.backends.docker.engine_errors import explained
 from clarifai_emulator.backends.docker.labels import INSTANCE, is_left_behind, new_instance
-from clarifai_emulator.errors import ModelError
 
 DOCKER = Engine("unix:///s", "here", "docker", "27", cpus=4)
 PODMAN = Engine("unix:///s", "here", "rootless podman", "5", cpus=4)
@@ -169,8 +169,9 @@ def test_mounted_folders_can_be_read_only_also_where_selinux_guards_them() -> No
 
 def test_a_runner_keeps_its_own_pat_beside_its_models_and_no_command_line_shows_it() -> None:
     command = ["python", "-m", "clarifai.runners.server", "--model_path", "/home/nonroot/main"]
-    kept = keeping_pat(command)
-    assert kept == ["python", "/tmp/clarifai-emulator/own_pat_main.py", "--model_path", "/home/nonroot/main"]
+    kept = with_scripts(command)
+    script = "/tmp/clarifai-emulator/container_server_main.py"
+    assert kept == ["python", script, "--model_path", "/home/nonroot/main"]
     own = plan(command=kept, runner_pat="replica-1", environ={"CLARIFAI_PAT": "mine"})
     made = create_arguments(own, DOCKER, [])
     assert made["environment"]["CLARIFAI_PAT"] == "mine"
@@ -180,9 +181,8 @@ def test_a_runner_keeps_its_own_pat_beside_its_models_and_no_command_line_shows_
 
 @pytest.mark.parametrize("command", [["sh", "-c", "python -m clarifai.runners.server"], ["./serve"], []])
 def test_a_pat_for_the_model_of_an_image_that_starts_something_else_is_refused(command: list[str]) -> None:
-    with pytest.raises(ModelError) as refused:
-        keeping_pat(command)
-    assert str(refused.value) == (
+    assert with_scripts(command) == []
+    assert str(cannot_keep_pat(command)) == (
         "The model is to have a CLARIFAI_PAT of its own, from a secret or from --env, and its runner needs the "
         "replica's: the emulator can give it that where the image starts `python -m clarifai.runners.server`, "
         f"and this one starts `{' '.join(command) or 'nothing'}`.\nGive the secret another name, and read that in "
