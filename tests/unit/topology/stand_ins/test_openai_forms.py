@@ -108,11 +108,11 @@ def test_the_same_request_gets_the_same_ids() -> None:
 
 @pytest.mark.parametrize("odd", [3, ["text"], [None], [[]]])
 def test_what_is_no_list_of_objects_is_refused_by_name(odd: Any) -> None:
-    with pytest.raises(ValueError, match="`messages` must be a list of objects, got .* in it"):
+    with pytest.raises(ValueError, match=r"`messages` must be a list of objects, got .* in it"):
         forms.chat_conversation(odd)
-    with pytest.raises(ValueError, match="`input` must be a list of objects, got .* in it"):
+    with pytest.raises(ValueError, match=r"`input` must be a list of objects, got .* in it"):
         forms.response_conversation({"input": odd})
-    with pytest.raises(ValueError, match="`tools` must be a list of objects, got .* in it"):
+    with pytest.raises(ValueError, match=r"`tools` must be a list of objects, got .* in it"):
         forms.offered_tools({"tools": odd})
 
 
