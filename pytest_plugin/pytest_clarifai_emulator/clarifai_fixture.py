@@ -45,7 +45,7 @@ from pytest_clarifai_emulator.called_model import CalledModel, model_key
 from pytest_clarifai_emulator.deployed import DeployedModel
 from pytest_clarifai_emulator.model_paths import TestPaths
 from pytest_clarifai_emulator.replaced import (
-    Replacement,
+    ReplacedModel,
     model_named,
     named_among,
     replaced_by_directory,
@@ -213,7 +213,7 @@ class Clarifai:
         the command line takes it. Its replicas have ended then. Raises ``CallerError``."""
         self.serving.undeploy(model.deployment_id if isinstance(model, DeployedModel) else model)
 
-    def replace(self, model: DeployedModel | str, substitute: Any, /) -> Replacement:
+    def replace(self, model: DeployedModel | str, substitute: Any, /) -> ReplacedModel:
         """Let something of the test answer for a model: calls of the test and of other models reach it.
 
         ``model``: a handle of ``deploy``, the model's id, ``USER/APP/models/ID`` or its URL. ``substitute``: a

@@ -46,6 +46,14 @@ class Caller(ModelClass):
             print("first", error)
         return slow().predict(seconds=0)
 
+    def many(self):
+        threads = [threading.Thread(target=self.waits) for _ in range(8)]
+        for each in threads:
+            each.start()
+        for each in threads:
+            each.join()
+        return "all"
+
     def leaves_open(self):
         threading.Thread(target=self.waits, daemon=True).start()
         time.sleep(0.7)
@@ -173,3 +181,16 @@ def test_a_program_that_the_model_starts_is_known_by_the_credential_of_its_repli
     assert "slept" in answer
     decided = [each.fields for each in calling.events("route.decided") if "parent_id" in each.fields]
     assert [(each["depth"], each["guessed"]) for each in decided] == [(1, True)]
+
+
+def test_many_inner_requests_end_at_once_with_a_client_that_goes_away(
+    calling: EmulatorThread, client: Client
+) -> None:
+    before = len(calling.events("work.sent"))
+    with pytest.raises(grpc.RpcError):
+        client.call("PostModelOutputs", inference_request("caller", how="many"), timeout=1)
+    places = {each.fields["request_id"] for each in calling.events("route.decided", depth=1)}
+    sent = [each.fields["request_id"] for each in calling.events("work.sent")[before:]]
+    open_then = [each for each in sent if each in places]
+    assert len(open_then) > 2
+    assert {ended(calling, each) for each in open_then} == {"work.failed"}

@@ -238,3 +238,19 @@ def test_bytes_that_are_no_image_are_refused_by_the_cropper(
     assert answer.status.details.startswith(
         "Node 'crop' (operator image-crop): The image of input 1 cannot be read: "
     )
+
+
+def test_contracts_hold_nodes_to_their_signatures_and_refuse_no_plain_data(tmp_path: Path) -> None:
+    with running(contract="strict") as strict:
+        client = Client(strict.url)
+        deploy(strict, tmp_path, "shout", "detector", "measure")
+        make(client, {"id": "a", "model": "shout"}, {"id": "b", "model": "shout", "of": ["a"]})
+        crop = {"id": "crop", "model": {"id": "image-crop"}, "of": ["find"]}
+        make(client, {"id": "find", "model": "detector"}, crop, {"id": "c", "model": "measure", "of": ["crop"]},
+             workflow="eyes")  # fmt: skip
+        assert texts(run(client, text("x"), text("y"))) == [["X", "X"], ["Y", "Y"]]
+        regions = run(client, {"image": {"base64": picture()}}, workflow="eyes").results[0].outputs[2].data.regions
+        assert len(regions) == 2
+        # Inputs without parts are the runner's to convert: that is told once, and is no error.
+        assert {each.fields["rule"] for each in strict.events("contract.finding")} <= {"unchecked-request"}
+        client.close()

@@ -145,9 +145,16 @@ def _call(entry: Mapping[str, Any]) -> RecordedCall:
         order=order,
         call=str(entry.get("call") or ""),
         error=_error(entry),
-        by=str(entry.get("by") or ""),
+        by=_maker(entry),
         parent=_parent(entry),
     )
+
+
+def _maker(entry: Mapping[str, Any]) -> str:
+    by = entry.get("by") or ""
+    if not isinstance(by, str):
+        raise TypeError(f"by of {entry['rpc']} must be the model that made the call, got {by!r:.100}")
+    return by
 
 
 def _parent(entry: Mapping[str, Any]) -> int:

@@ -228,7 +228,8 @@ def graph(paths: tuple[str, ...], clients: tuple[Path, ...], **options: Any) -> 
       clarifai-emulator contract graph models flow.yml --format mermaid
       clarifai-emulator contract graph models --clients app --format json
     """
-    from clarifai_emulator.cli.contract_graph import show_graph
+    with of_the_whole("`contract graph`"):
+        from clarifai_emulator.cli.contract_graph import show_graph
 
     show_graph(paths or _given_here(), clients, options)
 

@@ -26,6 +26,15 @@ def test_one_line_per_request() -> None:
     assert "cancelled by the client" in (lines.line({**done, "cancelled": True}) or "")
 
 
+def test_a_request_inside_another_is_indented_and_says_inside_which() -> None:
+    event = {"seq": 1, "time": 0.0, "kind": "request.finished", "request_id": "r", "rpc": "PostModelOutputs"}
+    event |= {"status": 10000, "milliseconds": 1.26, "parent_id": "prefix-0123456789", "depth": 2}
+    text = unstyle(EventLines().line(event) or "").partition("  ")[2]
+    assert text == "    └ PostModelOutputs  inside 23456789  ok  1.3 ms"
+    called = unstyle(EventLines().line({**event, "call": "a.predict()"}) or "").partition("  ")[2]
+    assert called.startswith("    └ a.predict()")
+
+
 @pytest.mark.parametrize(
     ("event", "said"),
     [

@@ -69,9 +69,21 @@ async def test_one_that_names_nothing_belongs_to_the_newest_and_that_is_said(tre
     assert (place.parent, place.choices, place.as_fields()["guessed"]) == (one, 1, True)
     two = tree.work("a")
     two.sent_at = 1e12
-    place = tree.tree.place("a", "no such item")
+    place = tree.tree.place("a", "")
     assert place is not None
     assert (place.parent, place.choices) == (two, 2)
+
+
+async def test_what_is_left_of_a_request_that_was_answered_is_waited_for_by_nobody(tree: Tree) -> None:
+    """As of a background thread, or of a connection that was opened while another request was answered."""
+    other = tree.work("a")
+    place = tree.tree.place("a", "an item that was answered")
+    assert place is not None
+    assert (place.parent, place.is_guessed, place.choices) == (other, True, 0)
+    left = tree.work("b", place)
+    assert not other.inner
+    other.cancel()
+    assert left.is_open
 
 
 async def test_an_item_of_another_replica_cannot_be_named(tree: Tree) -> None:

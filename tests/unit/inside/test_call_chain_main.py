@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import http.client
+import importlib
 import sys
 import threading
 from collections.abc import Iterator
@@ -90,7 +91,7 @@ def test_outside_of_an_item_nothing_changes(chain: CallChain) -> None:
 def test_an_error_in_a_thread_is_the_models_own(chain: CallChain) -> None:
     with concurrent.futures.ThreadPoolExecutor(1) as pool, pytest.raises(ZeroDivisionError):
         pool.submit(lambda: 1 // 0).result()
-    assert call_chain_main._lent.get() is None
+    assert call_chain_main.lent_item.get() is None
 
 
 def sent_over_http(host: str, port: int) -> bytes:
@@ -145,7 +146,7 @@ def test_metadata_is_added_to_wherever_it_stands(
     def call(*args: Any, **named: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
         return args, named
 
-    assert call_chain_main._NamingCall(call, chain.item)(*args, **named) == expected
+    assert call_chain_main.NamingCall(call, chain.item)(*args, **named) == expected
 
 
 def test_a_module_that_is_imported_later_is_wrapped_then(
@@ -154,13 +155,12 @@ def test_a_module_that_is_imported_later_is_wrapped_then(
     (tmp_path / "late_client.py").write_text("class Client:\n    pass\n")
     monkeypatch.syspath_prepend(str(tmp_path))
     wrapped: list[ModuleType] = []
-    finder = call_chain_main._Finder({"late_client": wrapped.append, "not_there_at_all": wrapped.append})
+    finder = call_chain_main.LateImports({"late_client": wrapped.append, "not_there_at_all": wrapped.append})
     monkeypatch.setattr(sys, "meta_path", [finder, *sys.meta_path])
-    import late_client  # pyright: ignore[reportMissingImports]
-
-    assert wrapped == [late_client]
+    late = importlib.import_module("late_client")
+    assert wrapped == [late]
     with pytest.raises(ModuleNotFoundError):
-        import not_there_at_all  # pyright: ignore[reportMissingImports]  # noqa: F401
+        importlib.import_module("not_there_at_all")
 
 
 def test_what_was_put_in_place_is_taken_away_again(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -187,3 +187,37 @@ async def test_every_graph_gives_each_node_one_output_for_each_input(
     await run.run()
     assert sorted(node for node, _ in models.asked) == sorted(taken)
     assert all(len(answer.outputs) == len(given_texts) for answer in run.given.values())
+
+
+async def test_nodes_that_share_some_of_their_inputs_wait_for_all_of_them() -> None:
+    # langgenius/dify #8731 and #17377: one of them ran before the last of its inputs.
+    models = Models()
+    run = run_of({"a1": [], "b2": [], "c3": [], "d": ["a1", "b2"], "e": ["b2", "c3"]}, models, "x")
+    await run.run()
+    assert [node for node, _ in models.asked] == ["a1", "b2", "c3", "d", "e"]
+    assert [texts(run, each) for each in "de"] == [["xb2d"], ["xc3e"]]
+
+
+@given(
+    st.lists(st.sets(st.integers(0, 5)), min_size=1, max_size=6),
+    st.integers(0, 5),
+    st.lists(st.integers(0, 3), max_size=6),
+)
+async def test_whatever_fails_every_node_that_began_ends_once(
+    drawn: list[set[int]], failing: int, seconds: list[int]
+) -> None:
+    # argoproj/argo-workflows #1468, kestra-io/kestra #6780: a branch hung, or its time ran on.
+    names = [f"{NODES[number]}{(seconds + [0] * 6)[number]}" for number in range(len(drawn))]
+    taken = {
+        names[number]: [names[each] for each in sorted(of) if each < number] for number, of in enumerate(drawn)
+    }
+    models = Models(*names[failing : failing + 1])
+    run = run_of(taken, models, "x")
+    begun, ended = list[str](), list[str]()
+    run.begun = lambda plan: begun.append(plan.id)
+    run.ended = lambda plan, error: ended.append(plan.id)
+    with suppress(CallerError):
+        await run.run()
+    assert sorted(begun) == sorted(ended)
+    assert len(set(begun)) == len(begun)
+    assert failing < len(drawn) or sorted(begun) == sorted(names)

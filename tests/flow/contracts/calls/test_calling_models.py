@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from clarifai_emulator.contracts.calls.calling_models import calling_models
-from clarifai_emulator.contracts.calls.client_check import CallReport, GivenModel, check_known
+from clarifai_emulator.contracts.calls.client_check import CallReport, GivenModel, check_calls, check_known
 from clarifai_emulator.contracts.calls.client_project import ClientProject
 from clarifai_emulator.contracts.calls.given_models import KnownModel, read_models
 from clarifai_emulator.contracts.rules.example import examples
@@ -247,6 +247,37 @@ def test_modules_of_a_model_are_not_those_of_clients(tmp_path: Path, callees: li
 
     with_it = checked(callees, agent, clients=(client,))
     assert with_it.findings == checked(callees, clients=(client,)).findings
+
+
+OWN = "Model(f\"https://clarifai.com/{os.environ['CLARIFAI_USER_ID']}/demo/models/hello\")"
+
+
+def test_a_model_of_its_owner_is_not_that_of_somebody_else(tmp_path: Path):
+    code = CLASS.format(field="pass", load=f"self.it = {OWN}", call="self.it.predict(promt=text)")
+    agent = GivenModel(write_model(tmp_path / "agent", code, user="ada"))
+    found: dict[str, list[str]] = {}
+    for user in ("ada", "bob"):
+        hello = GivenModel(FIXTURES / "hello", f"{user}/demo/models/hello")
+        found[user] = [each.rule for each in check_calls([], [agent, hello], static=True).findings]
+    assert found == {"ada": ["unknown-argument"], "bob": ["model-not-given"]}
+
+
+def test_what_is_kept_is_looked_at_again_when_either_model_changes(tmp_path: Path):
+    code = CLASS.format(field="pass", load=f"self.it = {OWN}", call="self.it.predict(prompt=text)")
+    agent = write_model(tmp_path / "agent", code, user="ada")
+    hello = write_model(tmp_path / "hello", (FIXTURES / "hello" / "1" / "model.py").read_text(), user="ada")
+
+    def look() -> tuple[list[str], int]:
+        report = check_calls([], [GivenModel(agent), GivenModel(hello)], static=True, cache=tmp_path / "cache")
+        return [each.rule for each in report.findings], report.cached
+
+    assert look() == ([], 0)
+    assert look() == ([], 1)
+    model = hello / "1" / "model.py"
+    model.write_text(model.read_text().replace("prompt: str", "text: str").replace("prompt", "text"))
+    assert look() == (["missing-argument", "unknown-argument"], 0)
+    (agent / "config.yaml").write_text(CONFIG.format(name="agent", user="bob"))
+    assert look() == (["model-not-given"], 0)
 
 
 def test_a_comment_ignores_what_is_found_in_a_model(tmp_path: Path):

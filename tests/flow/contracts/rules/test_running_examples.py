@@ -27,6 +27,9 @@ NOT_RUN = {
     "passed-model": "another package",
     "sdk-argument": "an image in the Internet",
     "workflow-not-given": "a workflow",
+    "workflow-graph": "a workflow",
+    "workflow-edge": "a workflow",
+    "unchecked-edge": "a workflow",
     "wrong-body": "requests",
 }
 ABSENT = ("import requests", "from fastmcp import Client")
