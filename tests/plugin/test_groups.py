@@ -79,7 +79,8 @@ def test_directories_and_topologies(clarifai):
 
 @pytest.mark.clarifai_models("{models}/hello", "flow.yaml")
 def test_workflows(clarifai):
-    answer = Workflow(url="https://clarifai.com/me/demo/workflows/greet").predict_by_bytes(b"you", input_type="text")
+    workflow = Workflow(url="https://clarifai.com/me/demo/workflows/greet")
+    answer = workflow.predict_by_bytes(b"you", input_type="text")
     assert [each.data.text.raw for each in answer.results[0].outputs] == ["Hello, you!", "Hello, Hello, you!!"]
     clarifai.assert_called("hello", by="node second of a workflow", times=1)
 
