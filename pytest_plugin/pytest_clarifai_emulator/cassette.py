@@ -9,17 +9,22 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Generator
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from clarifai_grpc.grpc.api.resources_pb2 import Model
 
+from clarifai_emulator.api.access.auth import Caller
 from clarifai_emulator.api.playback import Mode
 from clarifai_emulator.cassettes import Cassette, RecordedModel, is_of_another_tool, read_cassette
 from clarifai_emulator.cassettes.matching import model_in
 from clarifai_emulator.contracts.signatures.shapes import method_shape
 from clarifai_emulator.control.verbs import CassetteUse
+from clarifai_emulator.emulator import Emulator
 from clarifai_emulator.faults.selectors import is_called, name_parts
+from clarifai_emulator.messages.address import ModelKey
 from clarifai_emulator.models.directory import read_model_directory
 from clarifai_emulator.spelling import did_you_mean
 from pytest_clarifai_emulator.clarifai_fixture import Clarifai
@@ -46,6 +51,8 @@ def inserted(
     if mode is Mode.REPLAY:
         account.replaying = lambda path, model: _stand_in(cassette, file, path, only)
     account.cassette = use
+    if mode is Mode.REPLAY and only:
+        account.emulator.run(partial(_named, account.user_id, _played(cassette, account.user_id, only)))
     account.serving.insert(use)
     try:
         yield
@@ -54,6 +61,12 @@ def inserted(
     if used.changed:
         used.cassette.models.update(_recorded(account.deployed))
         used.cassette.write(file)
+
+
+def is_played_whole(account: Clarifai) -> bool:
+    """Tell whether the cassette answers every call of the test."""
+    use = account.cassette
+    return use is not None and use.mode is Mode.REPLAY and not use.only
 
 
 def cassette_file(mark: pytest.Mark, item: pytest.Item, settings: Settings) -> Path:
@@ -104,7 +117,7 @@ def _only(mark: pytest.Mark, cassette: Cassette, file: Path, mode: Mode) -> tupl
     """Return the models whose calls alone are played. Fails for one that the cassette has no call of."""
     given = mark.kwargs.get("only") or ()
     only = (given,) if isinstance(given, str) else tuple(map(str, given))
-    there = sorted({model for call in cassette.calls if (model := model_in(call.requests[0]))})
+    there = _models_in(cassette)
     for name in only:
         try:
             parts = name_parts(name, "USER/APP/ID")
@@ -122,7 +135,7 @@ def _stand_in(cassette: Cassette, file: Path, path: Path, only: tuple[str, ...])
     """Return the model that the cassette stands in for; None for one that runs. Fails when it was recorded with
     other signatures."""
     recorded = cassette.models.get(path.name)
-    if only and (recorded is None or not _is_one_of(recorded, only)):
+    if only and (recorded is None or not _is_one_of(recorded.key, only)):
         return None
     if recorded is None:
         known = ", ".join(cassette.models) or "none"
@@ -135,8 +148,26 @@ def _stand_in(cassette: Cassette, file: Path, path: Path, only: tuple[str, ...])
     return recorded.key
 
 
-def _is_one_of(recorded: RecordedModel, only: tuple[str, ...]) -> bool:
-    return any(is_called(recorded.key, name_parts(each, "USER/APP/ID")) for each in only)
+def _is_one_of(key: ModelKey, only: tuple[str, ...]) -> bool:
+    return any(is_called(key, name_parts(each, "USER/APP/ID")) for each in only)
+
+
+def _models_in(cassette: Cassette) -> list[str]:
+    """Return the models that the calls of a cassette are for, as ``USER/APP/ID``."""
+    return sorted({model for call in cassette.calls if (model := model_in(call.requests[0]))})
+
+
+def _played(cassette: Cassette, user_id: str, only: tuple[str, ...]) -> list[ModelKey]:
+    """Return the models of a user whose calls are played."""
+    asked = [each.split("/") for each in _models_in(cassette)]
+    keys = [(Caller(user_id).resolve(user), app, model) for user, app, model in asked]
+    return [key for key in keys if key[0] == user_id and _is_one_of(key, only)]
+
+
+def _named(user_id: str, models: list[ModelKey], emulator: Emulator) -> None:
+    """Let models be there that are played while others run: workflows refer to them."""
+    for key in models:
+        emulator.provisioner.of(user_id).name_model(key, Model(id=key[2], app_id=key[1]))
 
 
 def _require_fresh(recorded: RecordedModel, file: Path, path: Path) -> None:

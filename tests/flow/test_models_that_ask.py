@@ -107,6 +107,34 @@ def test_a_model_asks_with_a_token_that_its_code_names(emulator: EmulatorThread,
         assert ask(pat="local-emulator-token") == "Hello, inner!"
 
 
+MADE_AT_IMPORT = """
+import os
+from clarifai.client import Model
+from clarifai.runners.models.model_class import ModelClass
+
+PAT, USER, BASE = (os.environ["CLARIFAI_" + name] for name in ("PAT", "USER_ID", "API_BASE"))
+
+class MadeAtImport(ModelClass):
+    asked = Model(url="https://clarifai.com/me/demo/models/hello", pat=PAT, base_url=BASE)
+
+    @ModelClass.method
+    def predict(self, prompt: str) -> str:
+        return f"{USER}: {self.asked.predict(prompt=prompt)} {PAT[:8]}"
+"""
+
+
+def test_a_model_whose_client_is_made_when_it_is_imported(emulator: EmulatorThread, tmp_path: Path) -> None:
+    emulator.deploy(MODELS / "hello")
+    emulator.deploy(write_model(tmp_path, "made", MADE_AT_IMPORT))
+    client = Client(emulator.url)
+    try:
+        answer = client.call("PostModelOutputs", inference_request("made", prompt="inner"), timeout=60)
+    finally:
+        client.close()
+    # Credentials of replicas begin so: it is not what stands in its place while signatures are read.
+    assert text_of(answer) == "me: Hello, inner! replica-"
+
+
 def test_openai_and_mcp_are_below_its_base_url(emulator: EmulatorThread, tmp_path: Path) -> None:
     emulator.deploy(MODELS / "openai")
     with asking(tmp_path, emulator) as ask:

@@ -59,10 +59,10 @@ class HeardCall:
     def made_by(self) -> str:
         """Name what made the call inside another: a model (``USER/APP/ID``), or a node of a workflow; empty where
         that is not known."""
-        place, node = self.call.place, self.call.notes.get("workflow_node")
+        place = self.call.place
         if place is not None and place.model is not None:
             return "/".join(place.model)
-        return f"node {node} of a workflow" if node else ""
+        return node_of(self.call)
 
     async def listen(self, requests: AsyncIterator[Any], following: StreamHandler) -> AsyncGenerator[Any]:
         """Let ``following`` serve the call, and note what passes."""
@@ -86,6 +86,12 @@ class HeardCall:
             self.requests.append(request)
             self.order += ">"
             yield request
+
+
+def node_of(call: ApiCall) -> str:
+    """Name the node of a workflow that makes a call; empty for any other call."""
+    node = call.notes.get("workflow_node")
+    return f"node {node} of a workflow" if node else ""
 
 
 def tap(on_begin: Callable[[HeardCall], None], on_end: Callable[[HeardCall], None], *rpcs: str) -> Interceptor:

@@ -28,7 +28,7 @@ from clarifai_emulator.backends.image_view import ImageViews
 from clarifai_emulator.backends.inprocess_items import LeanThreads
 from clarifai_emulator.backends.model_errors import unusable_model
 from clarifai_emulator.backends.poller import Rounds
-from clarifai_emulator.backends.replica_environ import wanted_variables
+from clarifai_emulator.backends.replica_environ import WHILE_READ, wanted_variables
 from clarifai_emulator.backends.signature_answers import Signatures, mocked_warning
 from clarifai_emulator.background_work import begin_thread, nobody_waits
 from clarifai_emulator.config import PROBE_SECONDS, own_environ
@@ -400,6 +400,7 @@ def _is_below(path: str, folders: Sequence[str]) -> bool:
 def _signatures(source: ModelSource, api_base: str) -> Sequence[Any]:
     with _loading:
         _load_afresh(source.path, api_base)
+        inprocess_environ.enter({**WHILE_READ, "CLARIFAI_API_BASE": api_base})
         try:
             return read_signatures(str(source.path))
         except BaseException as error:

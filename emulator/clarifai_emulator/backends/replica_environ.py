@@ -141,6 +141,9 @@ INHERITED: tuple[tuple[str, tuple[str, ...]], ...] = (
 )
 # A name with one of these words in it is a credential's, whatever it begins with: HF_TOKEN, VLLM_API_KEY.
 CREDENTIALS = ("AUTH", "CREDENTIAL", "KEY", "PASS", "SECRET", "TOKEN")
+# Models have these wherever they run; some read them when they are imported, to make a client. While signatures
+# are read there is no replica yet: the token is nobody's.
+WHILE_READ = {"CLARIFAI_PAT": "signatures-are-read", "CLARIFAI_USER_ID": "me"}
 # For the emulator's own process: with it, compiled parts of the SDK crash.
 _NOT_FOR_MODELS = "PYTHONDEVMODE"
 # Set for each replica, or the user's own account; neither is a matter of what it inherits.

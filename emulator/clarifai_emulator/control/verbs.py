@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from clarifai_emulator.api.call import ApiCall, StreamHandler
 from clarifai_emulator.api.playback import Asker, Mode, Player
 from clarifai_emulator.api.playback.upstream import Upstream
-from clarifai_emulator.api.taps import HeardCall
+from clarifai_emulator.api.taps import HeardCall, node_of
 from clarifai_emulator.cassettes import Cassette
 from clarifai_emulator.config import EmulatorConfig
 from clarifai_emulator.control.account import Account, UserAccount
@@ -287,7 +287,7 @@ class Verbs:
         except CallerError:
             return Asker()
         if not caller.replica_id:
-            return Asker(caller)
+            return Asker(caller, node_of(call))
         model = model_of_replica(self._emulator.supervisor.fleets.values(), caller.replica_id)
         return Asker(caller, "/".join(model) if model is not None else "a model")
 

@@ -118,7 +118,7 @@ class Provisioner:
     async def _add_model(self, entry: ModelEntry, progress: Progress) -> None:
         if entry.path is None:
             message = entry.message
-            self._name_model((self.owner(entry), message.app_id, message.id), message, message.model_version.id)
+            self.name_model((self.owner(entry), message.app_id, message.id), message, message.model_version.id)
             return
         request = self.request_of(entry)
         if entry.deploy is None:
@@ -193,10 +193,10 @@ class Provisioner:
                 if field.id:
                     field.user_id = owner if field.user_id in ("", "me") else field.user_id
             key = (served.user_id, served.app_id, served.id)
-            self._name_model(key, Model(id=served.id, app_id=served.app_id), served.model_version.id)
+            self.name_model(key, Model(id=served.id, app_id=served.app_id), served.model_version.id)
         return message
 
-    def _name_model(self, key: ModelKey, model: Model, version_id: str) -> None:
+    def name_model(self, key: ModelKey, model: Model, version_id: str = "") -> None:
         """Make a model known that has no code on this machine, so that deployments may refer to it."""
         user, app, _ = key
         if user != self._user_id and not model.visibility.gettable:

@@ -60,6 +60,7 @@ class NodeRequests:
             caller=self._outer.caller,
         )
         self.calls.setdefault(plan.id, []).append(call)
+        self._place(call, plan.id)
         handler = partial(self._placed, plan.id)
         response = await self._chain.unary(call, handler, self._request(rpc.request_type, plan, items))
         for status in (response.status, *(each.status for each in response.outputs)):
@@ -68,13 +69,16 @@ class NodeRequests:
         return response.outputs
 
     def _placed(self, node: str, call: ApiCall, request: Any) -> Any:
-        """Let a node's model answer, once it is known that the request lies in that of the workflow."""
+        """Let a node's model answer: the request lies in that of the workflow, also where a model made that one."""
+        self._place(call, node)
+        return self._predict(call, request)
+
+    def _place(self, call: ApiCall, node: str) -> None:
         around = self._outer.place
         call.notes["workflow_node"] = node
         call.notes["parent_id"] = self._outer.request_id
         call.notes["trace_id"] = around.trace_id if around is not None else self._outer.request_id
         call.notes["depth"] = around.depth + 1 if around is not None else 1
-        return self._predict(call, request)
 
     def _request(self, request_type: Any, plan: NodePlan, items: Sequence[Data]) -> Any:
         model = plan.model

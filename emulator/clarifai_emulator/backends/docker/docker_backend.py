@@ -39,7 +39,7 @@ from clarifai_emulator.backends.docker.labels import new_instance
 from clarifai_emulator.backends.docker.leftovers import remove_all, remove_container, remove_left_behind
 from clarifai_emulator.backends.docker.mounting import why_not_mounted
 from clarifai_emulator.backends.process.parent import SCRIPT
-from clarifai_emulator.backends.replica_environ import container_variables
+from clarifai_emulator.backends.replica_environ import WHILE_READ, container_variables
 from clarifai_emulator.backends.signature_answers import (
     INSPECT_SECONDS,
     decode_answer,
@@ -263,7 +263,7 @@ class DockerBackend:
             instance=self._instance,
             model=model,
             network=self._network,
-            environ={**self._variables(), "CLARIFAI_API_BASE": self._base_url},
+            environ={**WHILE_READ, **self._variables(), "CLARIFAI_API_BASE": self._base_url},
             refuses=self._refuses,
         )
 

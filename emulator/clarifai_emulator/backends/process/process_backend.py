@@ -23,7 +23,7 @@ from clarifai_emulator.backends.image_view import ImageViews
 from clarifai_emulator.backends.process.parent import SCRIPT, Parent, forks, parent_environ
 from clarifai_emulator.backends.process.warm_parent import Child
 from clarifai_emulator.backends.process.zygote_link import Zygote, cannot_run
-from clarifai_emulator.backends.replica_environ import runner_environ, withheld_names
+from clarifai_emulator.backends.replica_environ import WHILE_READ, runner_environ, withheld_names
 from clarifai_emulator.backends.replica_network import NetworkKind, ReplicaNetwork, asked_for
 from clarifai_emulator.backends.replica_output import OutputPipe
 from clarifai_emulator.backends.signature_answers import (
@@ -185,7 +185,8 @@ class ProcessBackend:
         seconds = INSPECT_SECONDS if seconds is None else seconds
         lines: list[str] = []
         view = self._views.of(path)
-        environ = {**self._inherited(python, view), **(variables or {}), "CLARIFAI_API_BASE": self._api_base()}
+        environ = {**WHILE_READ, **self._inherited(python, view), **(variables or {})}
+        environ["CLARIFAI_API_BASE"] = self._api_base()
         job = {
             "op": "inspect",
             "model_path": str(view),
