@@ -13,6 +13,7 @@ PROGRAM = "clarifai-emulator"
 # Command → module below clarifai_emulator.cli that defines a function of that name.
 _COMMANDS = {
     "up": "up",
+    "page": "page",
     "env": "env",
     "deploy": "deploy",
     "undeploy": "undeploy",
