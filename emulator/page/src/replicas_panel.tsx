@@ -99,7 +99,9 @@ function List({ shown, chosen }: { shown: Shown[]; chosen: string }) {
 
 function OneReplica({ id, one }: { id: string; one: Shown | undefined }) {
   const [words, setWords] = useState("");
+  const [modelOnly, setModelOnly] = useState(false);
   const { lines, leftOut } = useLog(id);
+  const wanted = modelOnly ? lines.filter((line) => line.origin === "model") : lines;
   const steps = one?.life?.steps ?? [];
   return (
     <section aria-labelledby="replica-title" class="detail">
@@ -134,17 +136,27 @@ function OneReplica({ id, one }: { id: string; one: Shown | undefined }) {
         </>
       )}
       <h3>Its log</h3>
-      <label class="bar">
-        <span class="hidden">Search the log</span>
-        <input
-          type="search"
-          placeholder="search the log"
-          value={words}
-          onInput={(event) => setWords(event.currentTarget.value)}
-        />
-      </label>
+      <div class="bar">
+        <label class="grow">
+          <span class="hidden">Search the log</span>
+          <input
+            type="search"
+            placeholder="search the log"
+            value={words}
+            onInput={(event) => setWords(event.currentTarget.value)}
+          />
+        </label>
+        <label>
+          <input
+            type="checkbox"
+            checked={modelOnly}
+            onChange={(event) => setModelOnly(event.currentTarget.checked)}
+          />{" "}
+          what the model printed only
+        </label>
+      </div>
       {lines.length ? (
-        <LogLines lines={lines} leftOut={leftOut} words={words} />
+        <LogLines lines={wanted} leftOut={leftOut} words={words} />
       ) : (
         <p class="empty">It has written nothing yet. What the model prints appears here.</p>
       )}

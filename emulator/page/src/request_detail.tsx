@@ -153,8 +153,9 @@ const STEPS: Record<string, string> = {
 };
 
 function Timeline({ row }: { row: RequestRow }) {
-  const last = row.events[row.events.length - 1];
-  const total = Math.max((last?.time ?? row.began) - row.began, 0.0001);
+  const ends = row.events.map((event) => Math.max(0, event.time - row.began));
+  const total = Math.max(...ends, 0.0001);
+  const percent = (seconds: number) => `${(100 * seconds) / total}%`;
   return (
     <>
       <h3>Timeline</h3>
@@ -165,26 +166,23 @@ function Timeline({ row }: { row: RequestRow }) {
             <th scope="col" class="number">
               After
             </th>
-            <th scope="col">
-              <span class="hidden">Share of the whole time</span>
-            </th>
+            <td />
           </tr>
         </thead>
         <tbody>
-          {row.events.map((event) => (
-            <tr key={event.seq}>
-              <td>{STEPS[event.kind] ?? event.kind}</td>
-              <td class="number">{milliseconds(Math.max(0, event.time - row.began) * 1000)}</td>
-              <td class="grow">
-                <meter
-                  min={0}
-                  max={total}
-                  value={Math.max(0, event.time - row.began)}
-                  aria-label={`${STEPS[event.kind] ?? event.kind}, of the whole time`}
-                />
-              </td>
-            </tr>
-          ))}
+          {row.events.map((event, index) => {
+            const [begin, end] = [ends[index - 1] ?? 0, ends[index] ?? 0];
+            const bar = { marginLeft: percent(begin), width: percent(Math.max(0, end - begin)) };
+            return (
+              <tr key={event.seq}>
+                <td>{STEPS[event.kind] ?? event.kind}</td>
+                <td class="number">{milliseconds(end * 1000)}</td>
+                <td class="track" aria-hidden="true">
+                  <div style={bar} />
+                </td>
+              </tr>
+            );
+          })}
         </tbody>
       </table>
     </>

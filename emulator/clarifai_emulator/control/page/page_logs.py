@@ -6,6 +6,7 @@ import heapq
 from collections import deque
 from typing import Any
 
+from clarifai_emulator.backends.printed import without_colours
 from clarifai_emulator.emulator import Emulator
 from clarifai_emulator.logbook import RUNNER, RUNNER_EVENTS, LogLine
 
@@ -31,7 +32,7 @@ def log_of_replica(
 
 
 def _as_dict(line: LogLine) -> dict[str, Any]:
-    text = line.message
+    text = without_colours(line.message)
     return {
         "seq": line.seq,
         "time": round(line.time, 6),

@@ -16,6 +16,7 @@ from __future__ import annotations
 import hashlib
 import html
 import json
+import math
 from collections.abc import Mapping
 from functools import cached_property
 from importlib import metadata, resources
@@ -41,6 +42,7 @@ _HTML = "text/html; charset=utf-8"
 _TYPES = {"app.js": "text/javascript; charset=utf-8", "app.css": "text/css; charset=utf-8"}
 # Of a request that asks a thousand models inside it, the newest.
 _MOST_EVENTS = 5_000
+_ALWAYS = 1e12
 _PROTECTION = {
     "content-security-policy": (
         "default-src 'self'; img-src 'self' blob: data:; media-src 'self' blob: data:; object-src 'none'; "
@@ -120,7 +122,7 @@ class PageSite:
             events = list(emulator.events.recent(request_id=query.get("id", "")))[-_MOST_EVENTS:]
             return {"run": emulator.run_id, "events": [event.as_dict() for event in events]}
         if name == "log":
-            begin, end = _number(query, "begin", 0.0), _number(query, "end", float("inf"))
+            begin, end = _number(query, "begin", 0.0), _number(query, "end", _ALWAYS)
             since = int(_number(query, "since", 0.0))
             return log_of_replica(emulator, query.get("replica", ""), since=since, begin=begin, end=end)
         if name == "route":
@@ -180,7 +182,10 @@ def _folder() -> Traversable:
 
 def _number(query: Mapping[str, str], name: str, default: float) -> float:
     try:
-        return float(query.get(name) or default)
+        number = float(query.get(name) or default)
     except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
         text = f"'{name}' is a number, not '{query[name][:50]}'."
-        raise HttpProblem(400, StatusCode.CONN_BAD_REQUEST_FORMAT, text) from None
+        raise HttpProblem(400, StatusCode.CONN_BAD_REQUEST_FORMAT, text)
+    return number
