@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from clarifai_grpc.grpc.api.resources_pb2 import ComputeCluster, InstanceType, NodeCapacityType, Nodepool
+from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
 from flow.driver import Client, figure, free_port, inference_request, wait_for, write_model
 from flow.processes import EmulatorProcess
@@ -21,7 +23,7 @@ AXE = Path(__file__).parents[2] / "emulator" / "page" / "node_modules" / "axe-co
 # Sets a mark wherever one of these is taken for more than text.
 PLANTED = (
     "</pre></script><script>document.title='planted'</script>"
-    "<img src=x onerror=\"document.title='planted'\">\"onmouseover=\"document.title='planted'\"{{7*7}}javascript:0//"
+    '<img src=x onerror="document.title=\'planted\'">"onmouseover="document.title=\'planted\'"{{7*7}}javascript:0//'
 )
 HOSTILE = f"""
 from clarifai.runners.models.model_class import ModelClass
@@ -197,8 +199,8 @@ def test_a_failure_leads_to_its_traceback_in_two_clicks(page: Any) -> None:
 def test_a_refusal_says_what_was_expected_and_the_map_shows_it_too(page: Any) -> None:
     page.get_by_label("Filter requests").fill("rule:refused")
     page.get_by_role("link", name="PostModelOutputs").first.click()
-    page.get_by_text("Why it went there").wait_for()
-    assert "refused 21353: " in page.get_by_role("region", name="PostModelOutputs").inner_text()
+    said = page.get_by_role("region", name="PostModelOutputs").inner_text()
+    assert "Deployment with ID 'none'" in said
 
 
 def test_requests_are_filtered_and_paused(page: Any, client: Client) -> None:
@@ -255,6 +257,31 @@ def test_the_map_answers_where_a_request_would_go(page: Any) -> None:
     form.get_by_label("of user").fill("somebody-else")
     form.get_by_role("button", name="go?").click()
     page.get_by_role("status").get_by_text("refused").wait_for()
+
+
+def test_what_was_passed_over_stands_on_the_map_with_its_reason(page: Any, client: Client) -> None:
+    nodepool = Nodepool(
+        id="other",
+        instance_types=[InstanceType(id="t3a.medium")],
+        node_capacity_type=NodeCapacityType(capacity_types=[1]),
+        max_instances=1,
+    )
+    client.call("PostNodepools", compute_cluster_id="local", nodepools=[nodepool])
+    deployed = client.call("GetDeployment", deployment_id="deploy-hello").deployment
+    deployed.id = "second"
+    deployed.nodepools[0].CopyFrom(nodepool)
+    deployed.nodepools[0].compute_cluster.CopyFrom(ComputeCluster(id="local", user_id="me"))
+    deployed.autoscale_config.min_replicas = 0
+    made = client.call("PostDeployments", deployments=[deployed])
+    assert made.status.code == StatusCode.SUCCESS, made.status
+    ask(client, "hello", "with a choice")
+    page.get_by_label("Filter requests").fill("rule:owner_default model:hello")
+    page.get_by_role("link", name="hello · PostModelOutputs").first.click()
+    page.get_by_role("link", name="Show its way on the map").click()
+    passed = page.get_by_role("listitem").filter(has_text="second").last
+    passed.get_by_text("passed over: has no free slot before a replica starts").wait_for()
+    answered = page.get_by_role("listitem").filter(has_text="deploy-hello").last
+    answered.get_by_text("answered").wait_for()
 
 
 def test_a_replica_shows_its_life_and_its_log_as_it_comes(page: Any, client: Client) -> None:

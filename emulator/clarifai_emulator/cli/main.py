@@ -13,7 +13,6 @@ PROGRAM = "clarifai-emulator"
 # Command → module below clarifai_emulator.cli that defines a function of that name.
 _COMMANDS = {
     "up": "up",
-    "page": "page",
     "env": "env",
     "deploy": "deploy",
     "undeploy": "undeploy",
@@ -23,6 +22,7 @@ _COMMANDS = {
     "logs": "logs",
     "events": "logs",
     "route": "route",
+    "page": "page",
     "check": "check",
     "stubs": "stubs",
     "fault": "faults",

@@ -85,7 +85,7 @@ function Why({ row }: { row: RequestRow }) {
   if (!row.route && !row.refusal) return null;
   return (
     <>
-      <h3>Why it went there</h3>
+      <h3>{row.route ? "Why it went there" : "Why it was refused"}</h3>
       {row.route ? (
         <>
           <p>
@@ -101,13 +101,13 @@ function Why({ row }: { row: RequestRow }) {
             <dt>Replica</dt>
             <dd>{row.replica ? <a href={hrefOf("replicas", row.replica)}>{short(row.replica)}</a> : "none yet"}</dd>
           </dl>
-          <p>
-            <a href={hrefOf("map", row.id)}>Show its way on the map</a>
-          </p>
         </>
       ) : (
         row.refusal && <RefusalText refusal={row.refusal} />
       )}
+      <p>
+        <a href={hrefOf("map", row.id)}>Show its way on the map</a>
+      </p>
       <RejectedList rejected={(row.route ?? row.refusal)?.rejected ?? []} />
     </>
   );

@@ -1,4 +1,4 @@
-"""What the page is made of is sent to the browsers that were let in, and to nobody else."""
+"""The page and its data are sent to the browsers that were let in, and to nobody else."""
 
 from __future__ import annotations
 
