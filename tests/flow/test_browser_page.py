@@ -280,7 +280,7 @@ def test_what_was_passed_over_stands_on_the_map_with_its_reason(page: Any, clien
     page.get_by_role("link", name="Show its way on the map").click()
     passed = page.get_by_role("listitem").filter(has_text="second").last
     passed.get_by_text("passed over: has no free slot before a replica starts").wait_for()
-    answered = page.get_by_role("listitem").filter(has_text="deploy-hello").last
+    answered = page.get_by_role("listitem").filter(has_text=re.compile("^deploy-hello")).last
     answered.get_by_text("answered").wait_for()
 
 
