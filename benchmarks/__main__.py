@@ -20,10 +20,12 @@ from benchmarks.results import SLOWER, Results, read, slower
 # Each is a module beside this one with ``measure(*, quick) -> list[Figure]``.
 SCRIPTS = (
     "routed_predict",
+    "workflow_nodes",
     "processor_time",
     "throughput",
     "bidi",
     "own_share",
+    "inner_calls",
     "first_predict",
     "start",
     "growth",

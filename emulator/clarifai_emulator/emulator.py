@@ -38,7 +38,7 @@ from clarifai_emulator.catalogue import Catalogue, local_instance_type
 from clarifai_emulator.clock import Clock, PausableClock, SystemClock
 from clarifai_emulator.config import ANY_TOKEN, EmulatorConfig
 from clarifai_emulator.deploy.first_compute import FirstCompute
-from clarifai_emulator.dispatch.dispatcher import Dispatcher, is_replica_token
+from clarifai_emulator.dispatch.dispatcher import Dispatcher
 from clarifai_emulator.dispatch.substitutes import Substitutes
 from clarifai_emulator.events import EventBus
 from clarifai_emulator.faults import Faults
@@ -58,6 +58,7 @@ from clarifai_emulator.nodepools.launch_spec import Addresses
 from clarifai_emulator.nodepools.nodepools import NodepoolParts, Nodepools
 from clarifai_emulator.nodepools.replicas import Replicas
 from clarifai_emulator.nodepools.supervisor import Supervisor
+from clarifai_emulator.replica_tokens import is_replica_token
 from clarifai_emulator.reset import Resetter, Scope
 from clarifai_emulator.resources.kind_table import ROWS
 from clarifai_emulator.resources.resource import Resources

@@ -18,14 +18,21 @@ _SHOWN = 20
 @dataclass(frozen=True, slots=True)
 class WantedCall:
     """The call that a test asks for. ``model``: its key, joined with slashes, or its id alone. ``method`` and
-    ``tool``: empty for any. ``arguments``: those that must be equal; others may be there."""
+    ``tool``: empty for any. ``arguments``: those that must be equal; others may be there. ``by``: the model that
+    makes the call, as ``model`` has it; empty for the test itself, None for anybody."""
 
     model: str
     method: str = ""
     tool: str = ""
     arguments: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    by: str | None = None
 
     def __str__(self) -> str:
+        by = "" if self.by is None else f" by {self.by or 'the test itself'}"
+        return f"{self._what}{by}"
+
+    @property
+    def _what(self) -> str:
         name = f"tool {self.tool}" if self.tool else self.method
         return shown_call(name or "any method", self.arguments) if self.arguments else name
 
@@ -38,6 +45,8 @@ class WantedCall:
         if not self.is_of(call) or (self.tool and call.tool != self.tool):
             return False
         if self.method and call.method != self.method:
+            return False
+        if self.by is not None and self.by not in (call.by, call.by.rpartition("/")[2]):
             return False
         given = (call.tool_arguments,) if self.tool else call.all_arguments or (call.arguments,)
         return any(_has(each, self.arguments) for each in given)

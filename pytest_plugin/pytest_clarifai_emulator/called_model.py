@@ -75,11 +75,12 @@ class CalledModel(ABC):
         tool: str = "",
         times: int | None = None,
         arguments: Mapping[str, Any] | None = None,
+        by: str | None = None,
         **named: Any,
     ) -> None:
         """Fail unless this model was called so (see ``Clarifai.assert_called``)."""
         __tracebackhide__ = True
-        wanted = WantedCall("/".join(self.key), method, tool, {**(arguments or {}), **named})
+        wanted = WantedCall("/".join(self.key), method, tool, {**(arguments or {}), **named}, by)
         require_called(self._serving.test_calls(), wanted, times)
 
 

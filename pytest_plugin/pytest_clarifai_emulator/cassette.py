@@ -16,9 +16,12 @@ import pytest
 
 from clarifai_emulator.api.playback import Mode
 from clarifai_emulator.cassettes import Cassette, RecordedModel, is_of_another_tool, read_cassette
+from clarifai_emulator.cassettes.matching import model_in
 from clarifai_emulator.contracts.signatures.shapes import method_shape
 from clarifai_emulator.control.verbs import CassetteUse
+from clarifai_emulator.faults.selectors import is_called, name_parts
 from clarifai_emulator.models.directory import read_model_directory
+from clarifai_emulator.spelling import did_you_mean
 from pytest_clarifai_emulator.clarifai_fixture import Clarifai
 from pytest_clarifai_emulator.deployed import DeployedModel
 from pytest_clarifai_emulator.settings import Settings
@@ -38,9 +41,10 @@ def inserted(
     is_read = file.exists() and (mode is not Mode.RECORD or is_of_another_tool(file))
     cassette = read_cassette(file) if is_read else Cassette()
     record_from, pat = _upstream(mark.kwargs.get("record_from"), mode, settings, pat)
-    use = CassetteUse(cassette, mode, str(file), record_from, pat)
+    only = _only(mark, cassette, file, mode)
+    use = CassetteUse(cassette, mode, str(file), record_from, pat, only)
     if mode is Mode.REPLAY:
-        account.replaying = lambda path, model: _stand_in(cassette, file, path)
+        account.replaying = lambda path, model: _stand_in(cassette, file, path, only)
     account.cassette = use
     account.serving.insert(use)
     try:
@@ -96,9 +100,30 @@ def _upstream(base_url: str | None, mode: Mode, settings: Settings, pat: str) ->
     return base_url, pat or "none"
 
 
-def _stand_in(cassette: Cassette, file: Path, path: Path) -> tuple[str, str, str]:
-    """Return the model that the cassette stands in for. Fails when it was recorded with other signatures."""
+def _only(mark: pytest.Mark, cassette: Cassette, file: Path, mode: Mode) -> tuple[str, ...]:
+    """Return the models whose calls alone are played. Fails for one that the cassette has no call of."""
+    given = mark.kwargs.get("only") or ()
+    only = (given,) if isinstance(given, str) else tuple(map(str, given))
+    there = sorted({model for call in cassette.calls if (model := model_in(call.requests[0]))})
+    for name in only:
+        try:
+            parts = name_parts(name, "USER/APP/ID")
+        except ValueError as error:
+            pytest.fail(f"clarifai_cassette(only=…) takes names of models: {error}.", pytrace=False)
+        if mode is Mode.REPLAY and not any(is_called(each.split("/"), parts) for each in there):
+            known = ", ".join(there) or "no model"
+            guess = did_you_mean(name, [each.rpartition("/")[2] for each in there], lead=" ")
+            text = f"The cassette {file} has no call of {name!r}; it has calls of {known}.{guess} {_AGAIN}"
+            pytest.fail(text, pytrace=False)
+    return only
+
+
+def _stand_in(cassette: Cassette, file: Path, path: Path, only: tuple[str, ...]) -> tuple[str, str, str] | None:
+    """Return the model that the cassette stands in for; None for one that runs. Fails when it was recorded with
+    other signatures."""
     recorded = cassette.models.get(path.name)
+    if only and (recorded is None or not _is_one_of(recorded, only)):
+        return None
     if recorded is None:
         known = ", ".join(cassette.models) or "none"
         pytest.fail(
@@ -108,6 +133,10 @@ def _stand_in(cassette: Cassette, file: Path, path: Path) -> tuple[str, str, str
     if path.is_dir():
         _require_fresh(recorded, file, path)
     return recorded.key
+
+
+def _is_one_of(recorded: RecordedModel, only: tuple[str, ...]) -> bool:
+    return any(is_called(recorded.key, name_parts(each, "USER/APP/ID")) for each in only)
 
 
 def _require_fresh(recorded: RecordedModel, file: Path, path: Path) -> None:

@@ -45,7 +45,7 @@ from pytest_clarifai_emulator.called_model import CalledModel, model_key
 from pytest_clarifai_emulator.deployed import DeployedModel
 from pytest_clarifai_emulator.model_paths import TestPaths
 from pytest_clarifai_emulator.replaced import (
-    Replacement,
+    ReplacedModel,
     model_named,
     named_among,
     replaced_by_directory,
@@ -213,7 +213,7 @@ class Clarifai:
         the command line takes it. Its replicas have ended then. Raises ``CallerError``."""
         self.serving.undeploy(model.deployment_id if isinstance(model, DeployedModel) else model)
 
-    def replace(self, model: DeployedModel | str, substitute: Any, /) -> Replacement:
+    def replace(self, model: DeployedModel | str, substitute: Any, /) -> ReplacedModel:
         """Let something of the test answer for a model: calls of the test and of other models reach it.
 
         ``model``: a handle of ``deploy``, the model's id, ``USER/APP/models/ID`` or its URL. ``substitute``: a
@@ -409,15 +409,22 @@ class Clarifai:
         tool: str = "",
         times: int | None = None,
         arguments: Mapping[str, Any] | None = None,
+        by: CalledModel | str | None = None,
         **named: Any,
     ) -> None:
         """Fail unless a model was called, by the test or by another model: with this method, or, of an MCP server,
         this tool, and these arguments, among others; of ``times``, exactly so often. ``model``: a handle, its
-        address, or its id alone. ``arguments``: those whose names are taken here."""
+        address, or its id alone; ``by``: the same of the model that makes the call, "" for the test itself.
+        ``arguments``: those whose names are taken here."""
         __tracebackhide__ = True
+        caller = None if by is None else self._name_in_calls(by)
+        given = {**(arguments or {}), **named}
+        require_called(self.calls, WantedCall(self._name_in_calls(model), method, tool, given, caller), times)
+
+    def _name_in_calls(self, model: CalledModel | str) -> str:
+        """Return a model as calls name it: its key, or the id alone that was given."""
         name = model if isinstance(model, str) and "/" not in model else "/".join(model_key(model))
-        name = f"{self.user_id}/{name.partition('/')[2]}" if name.startswith("me/") else name
-        require_called(self.calls, WantedCall(name, method, tool, {**(arguments or {}), **named}), times)
+        return f"{self.user_id}/{name.partition('/')[2]}" if name.startswith("me/") else name
 
     def assert_matches_contract(self, lock: str | Path) -> None:
         """Fail unless every model that ``deploy`` deployed keeps what a lock file says of it."""

@@ -41,7 +41,8 @@ _MARKERS = (
     "clarifai_gpu(n=1): wait until n GPUs are free, and hold them for the test",
     "clarifai_contract(mode=None, allow=()): strict, warn or off for this test; rules whose findings are wanted",
     "clarifai_retries(mode): virtual or real: how the SDK waits between its retries in this test",
-    "clarifai_cassette(name=None, mode=None, record_from=None): record the calls of the test, or play them back",
+    "clarifai_cassette(name=None, mode=None, record_from=None, only=()): record calls of a test and of models, "
+    "or play them (only: those of these models)",
 )
 _GIVEN_PAT = "clarifai_given_pat"
 _PREPARING = ("clarifai_model", "clarifai_models", "clarifai_topology", "clarifai_gpu", "clarifai_cassette")

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 Function = Callable[..., Any]
 
 
-class Replacement:
+class ReplacedModel:
     """A model that is replaced, until ``remove``, the end of a ``with`` block or of the test."""
 
     def __init__(self, serving: Serving, model: ModelKey, undo: Callable[[], object]) -> None:
@@ -39,7 +39,7 @@ class Replacement:
         self._undo: Callable[[], object] | None = undo
         self._earlier = len(self._calls())
 
-    def __enter__(self) -> Replacement:
+    def __enter__(self) -> ReplacedModel:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -63,7 +63,7 @@ class Replacement:
         return [call for call in self._serving.test_calls() if call.model == "/".join(self.model)]
 
 
-def replaced_by_functions(serving: Serving, model: ModelKey, given: Any) -> Replacement:
+def replaced_by_functions(serving: Serving, model: ModelKey, given: Any) -> ReplacedModel:
     """Let functions of this process answer for methods of a model. Raises ``ConfigError`` for those that do not
     fit."""
     thread = serving.thread
@@ -87,12 +87,12 @@ def replaced_by_functions(serving: Serving, model: ModelKey, given: Any) -> Repl
     def undo() -> None:
         thread.run(partial(_ended, replica))
 
-    return Replacement(serving, model, undo)
+    return ReplacedModel(serving, model, undo)
 
 
 def replaced_by_directory(
     serving: Serving, model: ModelKey, real: DeployedModel | None, deploy: Callable[[], DeployedModel]
-) -> Replacement:
+) -> ReplacedModel:
     """Let another model directory answer under a model's name. Raises ``ConfigError`` when clients and other models
     of the group could not call it as they call the model."""
     from clarifai_emulator.contracts.changes.compare import changes
@@ -114,7 +114,7 @@ def replaced_by_directory(
         undo()
         problems = [f"{each.rule}: {each.message}" for each in broken]
         raise ConfigError(f"{stand_in.path} cannot be called as {model[2]} is:", problems)
-    return Replacement(serving, model, undo)
+    return ReplacedModel(serving, model, undo)
 
 
 def model_named(serving: Serving, user_id: str, name: str) -> ModelKey:

@@ -40,6 +40,43 @@ def test_the_documented_snippet_does_what_it_says(
     assert printed([*node(), name], cwd=folder) == prints
 
 
+WORKFLOWS = """
+const { App, Workflow } = require('clarifai-nodejs')
+const authConfig = { userId: 'me', appId: 'demo', pat: 'any', base: BASE }
+const app = new App({ authConfig })
+async function main () {
+  const made = await app.createWorkflow({ configFilePath: 'workflow.yml', display: false })
+  console.log(made.nodesList.map((each) => each.id).join())
+  for await (const page of app.listWorkflows()) console.log(page.map((each) => each.id).join())
+  const workflow = new Workflow({ workflowId: made.id, authConfig })
+  // It takes its two numbers for each other.
+  const versions = await workflow.listVersions({ pageNo: 1, perPage: 1 }).next()
+  console.log(versions.value.workflowVersionsList.length)
+  await workflow.exportWorkflow('exported.yml')
+  await app.deleteWorkflow({ workflowId: made.id })
+  await app.workflow({ workflowId: 'gone' })
+}
+main().catch((error) => console.log(String(error)))
+"""
+DEFINED = """
+workflow:
+  id: greet-twice
+  nodes:
+    - {id: first, model: {modelId: hello, userId: me, appId: demo}}
+    - {id: second, model: {modelId: hello, userId: me, appId: demo}, nodeInputs: [{nodeId: first}]}
+"""
+
+
+def test_clarifai_nodejs_makes_lists_exports_and_deletes_workflows(emulator: EmulatorThread, folder: Path) -> None:
+    (folder / "workflow.yml").write_text(DEFINED)
+    (folder / "workflows.cjs").write_text(WORKFLOWS.replace("BASE", f"'{emulator.url}'"))
+    ran = subprocess.run([*node(), "workflows.cjs"], cwd=folder, capture_output=True, text=True, check=False)
+    said = [line for line in ran.stdout.splitlines() if line and line != "Ok" and not line.startswith("Workflow")]
+    assert said[:3] == ["first,second", "greet-twice", "1"], ran
+    assert "11101" in said[3] or "does not exist" in said[3], ran
+    assert "modelVersionId: " in (folder / "exported.yml").read_text()
+
+
 class Pages(http.server.BaseHTTPRequestHandler):
     """Serves one page, with one script."""
 

@@ -11,11 +11,12 @@ import pytest
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
 import platform_trap
+from clarifai_emulator.backends.docker.engine import outward_address
 from clarifai_emulator.control.thread import EmulatorThread
 from docker import DockerClient
 from docker_containers import container_of, containers, log, look, write_looks
 from docker_engine import SETTINGS, TestEngine
-from flow.driver import MODELS, Client, inference_request, live_replicas, running, text_of, wait_for
+from flow.driver import MODELS, RUNNERS, Client, inference_request, live_replicas, running, text_of, wait_for
 
 DIALS = """
 def dial(url, rpc, token):
@@ -34,9 +35,9 @@ def dial(url, rpc, token):
         return error.code().name
 """
 FETCHES = """
-def fetch(path, host=None):
+def fetch(path, host=None, token="any-token"):
     import os, urllib.error, urllib.request
-    headers = {"Authorization": "Key any-token", **({"Host": host} if host else {})}
+    headers = {"Authorization": "Key " + token, **({"Host": host} if host else {})}
     try:
         request = urllib.request.Request(os.environ["CLARIFAI_API_BASE"] + path, headers=headers)
         return urllib.request.urlopen(request).status
@@ -298,3 +299,67 @@ def test_nodepools_on_processes_and_in_containers_stand_side_by_side(
 
     assert where("contained") == "/home/nonroot/main"
     assert where("bare") == str(directory)
+
+
+def test_the_pat_of_its_replica_asks_and_changes_nothing(
+    emulator: EmulatorThread, client: Client, tmp_path: Path
+) -> None:
+    directory = write_looks(tmp_path)
+    model = directory / "1" / "model.py"
+    model.write_text(DIALS + model.read_text())
+    emulator.deploy(directory)
+    base, own = "os.environ['CLARIFAI_API_BASE']", "os.environ['CLARIFAI_PAT']"
+    for rpc in ("ListApps", "ListModels", "ListDeployments", "MyScopes"):
+        assert look(client, f"dial({base}, {rpc!r}, {own})") == [10000, ""], rpc
+    for rpc in ("ListSecrets", "ListKeys", "GetUser", "PostApps", "DeleteModels", "PostModelVersionsUpload"):
+        assert look(client, f"dial({base}, {rpc!r}, {own})")[0] == StatusCode.CONN_INSUFFICIENT_SCOPES, rpc
+
+
+def test_at_an_address_that_others_reach_only_the_pat_of_a_replica_opens_the_api(
+    engine: TestEngine, tmp_path: Path
+) -> None:
+    directory = write_looks(tmp_path)
+    model = directory / "1" / "model.py"
+    model.write_text(DIALS + FETCHES + model.read_text())
+    address = outward_address()
+    if address.startswith("127."):
+        pytest.skip("this machine has no address that others reach")
+    settings = {**RUNNERS["docker"], "docker": replace(SETTINGS, listen=address)}
+    with running(**settings, hold_seconds=60) as emulator:
+        emulator.deploy(directory)
+        asking = Client(emulator.url)
+        base, own = "os.environ['CLARIFAI_API_BASE']", "os.environ['CLARIFAI_PAT']"
+        assert address in look(asking, base)
+        assert look(asking, f"dial({base}, 'ListApps', {own})") == [10000, ""]
+        assert look(asking, f"fetch('/v2/users/me/apps', token={own})") == 200
+        ended = "This credential belonged to a replica that has ended."
+        for token, said in (("'any-token'", ""), ("''", ""), ("'replica-' + '0' * 48", ended)):
+            answer = look(asking, f"dial({base}, 'ListApps', {token})")
+            assert answer[1].startswith(said) if said else answer == "PERMISSION_DENIED", token
+            assert look(asking, f"fetch('/v2/users/me/apps', token={token})") == 403, token
+        asking.close()
+
+
+def test_a_secret_in_a_file_named_clarifai_pat_is_the_models_and_the_runner_keeps_its_own(
+    engine: TestEngine, tmp_path: Path
+) -> None:
+    directory = write_looks(tmp_path)
+    config = directory / "config.yaml"
+    config.write_text(f"{config.read_text()}\nsecrets: [{{id: mine, env_var: CLARIFAI_PAT, type: env}}]\n")
+    settings = {**RUNNERS["docker"], "docker": replace(SETTINGS, secrets="files")}
+    with running(**settings, hold_seconds=60) as emulator:
+        asking = Client(emulator.url)
+        asking.call("PostSecrets", user_app_id={"user_id": "me"}, secrets=[{"id": "mine", "value": "of-mine"}])
+        emulator.deploy(directory)
+        assert look(asking, "os.environ['CLARIFAI_PAT']") == "of-mine"
+        assert look(asking, "[name for name in os.environ if name.startswith('CLARIFAI_EMULATOR')]") == []
+        asking.close()
+
+
+def test_under_tests_the_real_platform_is_not_reached(engine: TestEngine, tmp_path: Path) -> None:
+    with running(**RUNNERS["docker"], refuse_platform=True, hold_seconds=60) as emulator:
+        emulator.deploy(write_looks(tmp_path))
+        asking = Client(emulator.url)
+        for name in ("api.clarifai.com", "clarifai.com"):
+            assert look(asking, f"__import__('socket').gethostbyname({name!r})") == "127.0.0.1"
+        asking.close()

@@ -11,7 +11,7 @@ import pytest
 from clarifai.client import Model
 
 from clarifai_emulator.control.thread import EmulatorThread
-from flow.driver import MODELS, running, write_model
+from flow.driver import MODELS, RUNNER, running, write_model
 
 BRAIN = "openai/chat-completion/models/gpt-4o"
 AGENT = "https://clarifai.com/me/demo/models/agent"
@@ -121,9 +121,34 @@ class Clients(ModelClass):
 
         return asyncio.run(run())
 '''
+# In process a model cannot have a server as a process of its own: its working directory is the emulator's.
+IN_PROCESS_TOOLS = """
+import os
+
+from clarifai.runners.models.mcp_class import MCPModelClass
+from fastmcp import FastMCP
+
+server = FastMCP("processes")
+
+
+@server.tool
+def process() -> int:
+    return os.getpid()
+
+
+class Processes(MCPModelClass):
+    def get_server(self) -> FastMCP:
+        return server
+"""
 REQUIREMENTS = "clarifai\nfastmcp>=2.10,<3\nopenai\nopenai-agents\n"
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(600),
+    # Of packages of the models, which are in the test's own process with that runner.
+    pytest.mark.filterwarnings("ignore:Use `streamable_http_client`:DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning:fastmcp"),
+]
 
 
 @dataclass(frozen=True)
@@ -146,7 +171,10 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     clients = write_model(folder, "clients", CLIENTS)
     (clients / "requirements.txt").write_text(REQUIREMENTS)
     with running(topology=(folder / "topology.yaml",)) as emulator:
-        for model in (MODELS / "mcp", MODELS / "mcp_stdio", MODELS / "agent", clients):
+        second = MODELS / "mcp_stdio"
+        if RUNNER.get("backend") == "inprocess":
+            second = write_model(folder, "mcp_stdio", IN_PROCESS_TOOLS)
+        for model in (MODELS / "mcp", second, MODELS / "agent", clients):
             emulator.deploy(model)
         base = f"{emulator.url}/v2/ext/mcp/v1/users/me/apps/demo/models"
         yield Scene(emulator, (f"{base}/mcp_stdio", f"{base}/mcp"))

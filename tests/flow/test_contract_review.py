@@ -185,3 +185,62 @@ def test_check_show_and_verify_read_models_and_clients_from_pyproject(project: P
         assert (
             "Give at least one model directory, or name them as models in [tool.clarifai-emulator]" in none.output
         )
+
+
+CALLER = """\
+from clarifai.client import Model
+from clarifai.runners.models.model_class import ModelClass
+
+
+class Caller(ModelClass):
+    def load_model(self):
+        self.greeter = Model(url="https://clarifai.com/me/main/models/greeter")
+        self.other = Model(url="https://clarifai.com/me/main/models/other")
+
+    @ModelClass.method
+    def predict(self, text: str) -> str:
+        return self.greeter.predict(prompt=text) + self.other.predict(text=text)
+"""
+OTHER = CALLER.replace("return self.greeter.predict(prompt=text) + self.other.predict(text=text)", "return text")
+
+
+def add_models(project: Path) -> None:
+    for name, code in (("caller", CALLER), ("other", OTHER)):
+        (project / "models" / name / "1").mkdir(parents=True)
+        (project / "models" / name / "1" / "model.py").write_text(code)
+        (project / "models" / name / "config.yaml").write_text(CONFIG.replace("greeter", name))
+        (project / "models" / name / "requirements.txt").write_text("clarifai==12.5.0\n")
+
+
+def test_the_models_that_a_change_breaks_are_told_by_name(project: Path):
+    add_models(project)
+    edit(project, "prompt: str, style", "text: str, style")
+    edit(project, "return prompt + style", "return text + style")
+
+    done = run("contract", "diff", "HEAD:greeter", "greeter", "--models", "models", "--static")
+    assert done.exit_code == 1, done.output
+    assert "in: model caller, which calls predict() of greeter" in done.output
+    assert "breaks: models/caller/1/model.py:12:16" in done.output
+    # The call of the other model is right, before and after.
+    assert "could not be" not in done.output
+    report = json.loads(
+        run("contract", "diff", "HEAD:greeter", "greeter", "--models=models", "--static", "--json").output
+    )
+    assert {each["caller"] for each in report["findings"] if each["rule"] == "unknown-argument"} == {"caller"}
+    assert [(each["caller"], each["model"], each["verdict"]) for each in report["calls"]] == [
+        ("caller", "greeter", "error"), ("caller", "other", "checked"),
+    ]  # fmt: skip
+
+
+def test_a_change_that_breaks_no_model_says_so(project: Path):
+    add_models(project)
+    edit(project, 'style: str = ""', 'style: str = "", more: int = 0')
+    done = run("contract", "diff", "HEAD:greeter", "greeter", "--models", "models", "--static", "--fail-on", "note")
+    assert "in: model" not in done.output
+    assert "2 calls checked" in done.output
+
+
+def test_a_folder_without_models_is_named(project: Path):
+    done = run("contract", "diff", "HEAD:greeter", "greeter", "--models", "app")
+    assert done.exit_code == 2
+    assert "'app' holds no model" in done.output

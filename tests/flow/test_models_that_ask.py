@@ -5,7 +5,7 @@ other models, and read about them, in their owner's name. It is their replica's 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -68,7 +68,7 @@ class Asks(ModelClass):
 
 
 @contextmanager
-def asking(tmp_path: Path, emulator: EmulatorThread, config: str = "") -> Iterator[Any]:
+def asking(tmp_path: Path, emulator: EmulatorThread, config: str = "") -> Generator[Any]:
     """Deploy hello and the model that asks; yield what asks a method of it."""
     directory = write_model(tmp_path, "asks", ASKS)
     written = directory / "config.yaml"

@@ -114,7 +114,7 @@ def test_the_test_that_looks_a_name_up_fails_and_no_other(tmp_path: Path) -> Non
 # As people write them: no user_id, compute by instance. Importing it fails where the SDK kept another address than
 # the one that is told.
 CALLER = """
-import json, os
+import json, os, threading
 from clarifai.client import Model
 from clarifai.runners.models.model_class import ModelClass
 from clarifai.utils.constants import DEFAULT_BASE, DEFAULT_CONFIG
@@ -130,6 +130,14 @@ class Caller(ModelClass):
             return "answered " + model.look(expression="'you'")
         except Exception as error:
             return f"{type(error).__name__}: {error}"
+
+    @ModelClass.method
+    def in_a_thread(self, pat: str) -> str:
+        said = []
+        thread = threading.Thread(target=lambda: said.append(self.predict(pat)))
+        thread.start()
+        thread.join()
+        return said[0]
 
     @ModelClass.method
     def look(self, expression: str) -> str:
@@ -242,5 +250,7 @@ def test_up_in_process_keeps_the_account_from_models_and_gives_them_its_address(
         assert "CLARIFAI_API_BASE" in said
         assert "the-users-own" not in said
         assert "api.clarifai.com" not in said
+        assert 'answered \\"you\\"' in shell.ok("predict", "caller", "predict", "pat=its own", "--json")
+        assert 'answered \\"you\\"' in shell.ok("predict", "caller", "in_a_thread", "pat=its own", "--json")
     finally:
         shell.ok("down")

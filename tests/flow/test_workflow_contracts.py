@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from clarifai_grpc.grpc.api.resources_pb2 import ModelTypeField
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
 from clarifai_emulator.api.rpc import rpc_table
@@ -122,3 +123,17 @@ def test_where_contracts_are_strict_neither_is_taken(folder: Path) -> None:
         assert refused.status.code == StatusCode.WORKFLOW_INVALID_GRAPH
         assert BROKEN in refused.status.details
         assert client.call("ListWorkflows", user_app_id=IN_APP).workflows == []
+
+
+@pytest.mark.parametrize(("mode", "state", "taken"), [("record", "ready", True), ("strict", "failed", False)])
+def test_an_edit_in_the_dev_loop_is_told_of_and_not_taken_where_that_is_strict(
+    folder: Path, mode: str, state: str, taken: bool
+) -> None:
+    with running(contract=mode) as emulator, closing(Client(emulator.url)) as client:
+        deployed(emulator, folder / "first")
+        emulator.dev(folder / "second")
+        save(client)
+        assert emulator.reload(edited(folder, "second", "Image")).state == state
+        assert BROKEN in found(emulator)
+        shown = client.call("GetModel", user_app_id=IN_APP, model_id="second").model.model_version
+        assert (shown.method_signatures[0].input_fields[0].type == ModelTypeField.DataType.IMAGE) is taken

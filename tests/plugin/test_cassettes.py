@@ -159,7 +159,8 @@ def test_played_back_without_any_model(
 def test_another_request_shows_the_nearest_and_the_difference(cases: Run) -> None:
     text = cases.failure("test_unary_of_another")
     assert (
-        "predict(prompt='somebody else', n=2) was not recorded. The nearest is predict(prompt='you', n=2):" in text
+        "me/demo/hello predict(prompt='somebody else', n=2) was not recorded. "
+        "The nearest is me/demo/hello predict(prompt='you', n=2):" in text
     )
     assert "-        string_value: you" in text
     assert "+        string_value: somebody else" in text
@@ -319,7 +320,7 @@ def test_calls_over_http_are_recorded_and_played_as_those_over_grpc(nested: Any,
     assert run.outcome("test_over_http") == "PASSED", run.failure("test_over_http")
     text = run.failure("test_another_question")
     assert "openai.BadRequestError: Error code: 400 - Cassette " in text
-    assert "was not recorded. The nearest is openai_transport(" in text
+    assert "was not recorded. The nearest is me/demo/openai openai_transport(" in text
 
 
 class Proxy:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 MODEL = """
+import os
 import socket
 import urllib.request
 import grpc
@@ -18,6 +19,9 @@ class Calls(ModelClass):
     def predict(self, way: str) -> str:
         if way == "sdk":
             return str(User(user_id="me", base_url="https://api.clarifai.com", pat="x").get_user_info())
+        if way == "secret":
+            pat = os.environ["CLARIFAI_PAT"]
+            return str(User(user_id="me", base_url="https://api.clarifai.com", pat=pat).get_user_info())
         if way == "http":
             return str(urllib.request.urlopen("https://api.clarifai.com/v2/users/me").status)
         if way == "grpc":
@@ -29,6 +33,7 @@ class Calls(ModelClass):
 CONFIG = """
 model: {id: calls, user_id: me, app_id: main, model_type_id: text-to-text}
 inference_compute_info: {cpu_limit: "100m", cpu_memory: "64Mi"}
+secrets: [{id: real, env_var: CLARIFAI_PAT, type: env, value: a-token-of-the-real-platform}]
 """
 TEST = """
 import pytest
@@ -37,7 +42,7 @@ import pytest
 def calls(clarifai):
     return clarifai.deploy("calls")
 
-@pytest.mark.parametrize("way", ["sdk", "http", "grpc"])
+@pytest.mark.parametrize("way", ["sdk", "secret", "http", "grpc"])
 def test_refused(calls, way):
     with pytest.raises(Exception) as raised:
         calls.model.predict(way=way)
@@ -63,5 +68,6 @@ def test_a_model_that_calls_the_real_platform_is_refused(nested: Any, options: t
         "calls/requirements.txt": "clarifai\n",
     }
     run = nested(files, *options)
-    names = ("test_refused[sdk]", "test_refused[http]", "test_refused[grpc]", "test_all_else_is_let_through")
+    ways = ("sdk", "secret", "http", "grpc")
+    names = (*(f"test_refused[{way}]" for way in ways), "test_all_else_is_let_through")
     assert {run.outcome(name) for name in names} == {"PASSED"}, run.text

@@ -79,7 +79,10 @@ def test_the_table_on_the_terminal_shows_names_and_numbers_whole(width: int) -> 
 def test_a_script_that_is_not_there_is_named_with_those_that_are(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["nope"])
-    assert "there is no script nope; there are: routed_predict, processor_time" in capsys.readouterr().err
+    assert (
+        "there is no script nope; there are: routed_predict, workflow_nodes, processor_time"
+        in capsys.readouterr().err
+    )
 
 
 def test_a_floor_is_made_of_the_baseline_and_says_how_far_from_it_a_value_is() -> None:

@@ -32,6 +32,7 @@ from clarifai_emulator.api.transport.request_buffers import Buffers
 from clarifai_emulator.backends.backend import Exit
 from clarifai_emulator.backends.docker.container_hosts import HostedReplica
 from clarifai_emulator.backends.docker.container_replica import ContainerProcess
+from clarifai_emulator.backends.function_replica import FunctionReplica
 from clarifai_emulator.backends.health_watch import HealthWatch
 from clarifai_emulator.backends.inprocess import InProcessReplica
 from clarifai_emulator.backends.inprocess_items import LeanThreads
@@ -56,6 +57,7 @@ from clarifai_emulator.dispatch.lean import LeanReplica
 from clarifai_emulator.dispatch.work import STREAMING_STREAMING, UNARY_STREAMING, Work
 from clarifai_emulator.errors import CallerError
 from clarifai_emulator.events import EventBus
+from clarifai_emulator.inside import functions_main, lean_main
 from clarifai_emulator.models.version_source import Watched
 from clarifai_emulator.reload.file_poller import FileLooks
 from clarifai_emulator.reload.watcher import Watcher
@@ -79,6 +81,7 @@ BROKEN = {
     "api/transport/http_server.py: request over HTTP/1.1": "test_a_request_over_http1",
     "backends/docker/container_hosts.py: end of a replica in a container": "test_the_end_of_a_hosted_replica",
     "backends/docker/container_replica.py: follower of container": "test_a_container",
+    "backends/function_replica.py: functions for": "test_the_functions_of_a_test",
     "backends/health_watch.py: health of": "test_a_container",
     "backends/inprocess.py: replica": "test_a_replica_in_this_process",
     "backends/inprocess_items.py: admission of a replica": "test_a_thread_of_a_replica_in_this_process",
@@ -418,6 +421,29 @@ async def test_a_thread_of_a_replica_in_this_process(told: PartFailures) -> None
     while len(lost) < 2:
         await asyncio.sleep(0)
     assert [each.part for each in told.kept] == ["thread of a replica", "admission of a replica"]
+
+
+async def test_the_functions_of_a_test(told: PartFailures, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(functions_main, "make_runner", lambda *args, **options: None)
+    monkeypatch.setattr(lean_main, "ItemRunner", lambda runner, threads: None)
+
+    def serve(_threads: LeanThreads, _runner: Any) -> None:
+        raise AttributeError("serve")
+
+    monkeypatch.setattr(LeanThreads, "serve", serve)
+    lost: list[str] = []
+    runners: Any = SimpleNamespace(
+        issue_credential=lambda key: SimpleNamespace(token="t", replica_id="r1"),
+        lose=lambda link, replica_id, why: lost.append(why),
+        revoke=lambda credential: None,
+    )
+    replica = FunctionReplica(("me", "main", "echo"), {"predict": str}, runners, SystemClock())
+    replica.serve({}, {}, "http://127.0.0.1:9")
+    while not lost:
+        await asyncio.sleep(0)
+    (failure,) = told.kept
+    assert failure.part == "functions for echo"
+    assert lost == [failure.reason]
 
 
 def bare(kind: type, **attributes: Any) -> Any:

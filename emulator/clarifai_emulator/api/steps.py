@@ -21,6 +21,7 @@ from clarifai_emulator.clock import Clock
 from clarifai_emulator.errors import CallerError, TransportError, describe
 from clarifai_emulator.events import EventBus
 from clarifai_emulator.faults import Faults
+from clarifai_emulator.replica_tokens import hidden
 from clarifai_emulator.state.asking import asking
 from clarifai_emulator.unique_ids import unique_id
 
@@ -86,7 +87,7 @@ class RequestIds(Step):
         status.req_id = call.request_id
         call.notes["status"] = code
         if code != _SUCCESS and hasattr(response, "outputs"):  # of a model
-            call.notes["error"] = failure_reason(_failed_status(response))
+            call.notes["error"] = hidden(failure_reason(_failed_status(response)))
 
 
 def _failed_status(response: Any) -> Any:

@@ -50,6 +50,20 @@ class HeardCall:
         """The id that the platform gave the request."""
         return self.call.request_id
 
+    @property
+    def parent_id(self) -> str:
+        """The id of the request around it, of a call that a model or a workflow makes; empty for any other."""
+        return str(self.call.notes.get("parent_id", ""))
+
+    @property
+    def made_by(self) -> str:
+        """Name what made the call inside another: a model (``USER/APP/ID``), or a node of a workflow; empty where
+        that is not known."""
+        place, node = self.call.place, self.call.notes.get("workflow_node")
+        if place is not None and place.model is not None:
+            return "/".join(place.model)
+        return f"node {node} of a workflow" if node else ""
+
     async def listen(self, requests: AsyncIterator[Any], following: StreamHandler) -> AsyncGenerator[Any]:
         """Let ``following`` serve the call, and note what passes."""
         try:

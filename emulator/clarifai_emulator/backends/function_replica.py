@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
@@ -27,6 +28,7 @@ class FunctionReplica:
     def __init__(
         self, model: ModelKey, functions: Mapping[str, Callable[..., Any]], dispatcher: Dispatcher, clock: Clock
     ) -> None:
+        self._loop = asyncio.get_running_loop()
         self._dispatcher = dispatcher
         self._functions = dict(functions)
         nodepool = (model[0], *FUNCTIONS)
@@ -63,10 +65,13 @@ class FunctionReplica:
             pat=self._credential.token,
         )
         work = partial(self._threads.serve, lean_main.ItemRunner(runner, _THREADS))
-        begin_thread(work, f"functions for {runner_id}", lambda reason: None)
+        begin_thread(work, f"functions for {runner_id}", self._end, loop=self._loop)
 
     def end(self) -> None:
         """Answer nothing any more; what it works on ends with an error."""
-        self._dispatcher.lose(self._link, self._credential.replica_id, "the test took its functions back")
+        self._end("the test took its functions back")
+
+    def _end(self, reason: str) -> None:
+        self._dispatcher.lose(self._link, self._credential.replica_id, reason)
         self._lean.lost()
         self._dispatcher.revoke(self._credential)

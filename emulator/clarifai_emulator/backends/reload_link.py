@@ -15,6 +15,7 @@ from clarifai_grpc.grpc.api.resources_pb2 import MethodSignature
 from clarifai_emulator.backends.model_errors import unusable_model
 from clarifai_emulator.background_work import begin
 from clarifai_emulator.errors import ModelError
+from clarifai_emulator.replica_tokens import hidden
 
 _LONGEST_LINE = 64 * 1024 * 1024
 # A class statement takes milliseconds; one that does not end must not hold up the loop for ever.
@@ -59,7 +60,7 @@ class ReloadLink:
             return _decoded(answer["signatures"])
         if answer["kind"] == "OtherCode":
             raise CannotSwap(answer["error"])
-        raise unusable_model(answer["error"], answer["kind"], answer["traceback"])
+        raise unusable_model(hidden(answer["error"]), answer["kind"], hidden(answer["traceback"]))
 
     async def commit(self, code: str) -> None:
         """Requests from here on get what was prepared. Raises ``CannotSwap``."""

@@ -20,7 +20,8 @@ _AGAIN = "Record it again with `pytest --clarifai-cassettes all`, or take it fro
 @dataclass(slots=True, eq=False)
 class RecordedCall:
     """A call. ``order`` tells in which turn messages came: ``>`` a request, ``<`` an answer. ``error``: the gRPC
-    status it ended with, by name, and its text. ``played``: how often it was played back."""
+    status it ended with, by name, and its text. ``by``: of a call that a model made, that model; ``parent``: the
+    call that it was answering then, by its place in the file, from 1 on. ``played``: how often it was played."""
 
     rpc: str
     requests: list[dict[str, Any]]
@@ -28,6 +29,8 @@ class RecordedCall:
     order: str
     call: str = ""
     error: tuple[str, str] | None = None
+    by: str = ""
+    parent: int = 0
     played: int = 0
 
     def as_dict(self) -> dict[str, Any]:
@@ -35,6 +38,10 @@ class RecordedCall:
         told: dict[str, Any] = {"rpc": self.rpc}
         if self.call:
             told["call"] = self.call
+        if self.by:
+            told["by"] = self.by
+        if self.parent:
+            told["parent"] = self.parent
         told.update(order=self.order, requests=self.requests, answers=self.answers)
         if self.error is not None:
             told["error"] = list(self.error)
@@ -138,7 +145,23 @@ def _call(entry: Mapping[str, Any]) -> RecordedCall:
         order=order,
         call=str(entry.get("call") or ""),
         error=_error(entry),
+        by=_maker(entry),
+        parent=_parent(entry),
     )
+
+
+def _maker(entry: Mapping[str, Any]) -> str:
+    by = entry.get("by") or ""
+    if not isinstance(by, str):
+        raise TypeError(f"by of {entry['rpc']} must be the model that made the call, got {by!r:.100}")
+    return by
+
+
+def _parent(entry: Mapping[str, Any]) -> int:
+    parent = entry.get("parent") or 0
+    if not isinstance(parent, int):
+        raise TypeError(f"parent of {entry['rpc']} must be the place of a call, got {parent!r:.100}")
+    return parent
 
 
 def _error(entry: Mapping[str, Any]) -> tuple[str, str] | None:

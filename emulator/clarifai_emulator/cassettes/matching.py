@@ -53,9 +53,24 @@ def explain(calls: Sequence[Playable], rpc: str, first: dict[str, Any], said: st
     if not alike:
         recorded = ", ".join(dict.fromkeys(call.rpc for call in calls)) or "nothing"
         return f"{name} was not recorded, nor any other {rpc}. There is: {recorded}."
-    nearest = max(alike, key=lambda call: _likeness(call.requests[0], first))
+    of_model = [call for call in alike if model_in(call.requests[0]) == model_in(first)]
+    nearest = max(of_model or alike, key=lambda call: _likeness(call.requests[0], first))
+    told = titled(model_in(nearest.requests[0]), nearest.call or nearest.rpc)
     lines = list(difference(nearest.requests[0], first))
-    return "\n".join([f"{name} was not recorded. The nearest is {nearest.call or nearest.rpc}:", *lines])
+    return "\n".join([f"{name} was not recorded. The nearest is {told}:", *lines])
+
+
+def model_in(request: dict[str, Any]) -> str:
+    """Return the model that a request names, as ``USER/APP/ID``; empty for one that names none."""
+    owner, model_id = request.get("user_app_id"), request.get("model_id")
+    if not isinstance(owner, dict) or not model_id:
+        return ""
+    return f"{owner.get('user_id', '')}/{owner.get('app_id', '')}/{model_id}"
+
+
+def titled(model: str, call: str) -> str:
+    """Return a call with the model that it is of."""
+    return f"{model} {call}" if model else call
 
 
 def difference(recorded: Any, now: Any) -> Iterable[str]:

@@ -143,10 +143,18 @@ def _diff_options(function: Any) -> Any:
         metavar="PATH",
         help="Files or folders of clients: also tell which of their calls were right before and are wrong now.",
     )
+    callers = click.option(
+        "--models",
+        "callers",
+        multiple=True,
+        metavar="DIR",
+        shell_complete=model_places,
+        help="Models, or folders of them: also tell which of their calls were right before and are wrong now.",
+    )
     static = click.option("--static", is_flag=True, help="Read sources without running them; less exact.")
     base = click.option("--base-url", envvar="CLARIFAI_API_BASE", help="The API that model URLs are asked of.")
     as_json = json_option("Print JSON; the same as --format json.")
-    for option in (as_json, port_option(), base, static, used_by, clients, report_options()):
+    for option in (as_json, port_option(), base, static, callers, used_by, clients, report_options()):
         function = option(function)
     return function
 
@@ -167,6 +175,7 @@ def diff(ctx: click.Context, old: str, new: str, as_json: bool, **options: Any) 
       clarifai-emulator contract diff clarifai.contract.yaml my-model
       clarifai-emulator contract diff main:my-model my-model --fail-on warning
       clarifai-emulator contract diff main:my-model my-model --used-by src/
+      clarifai-emulator contract diff main:my-model my-model --models models
       clarifai-emulator contract diff HEAD~1:models models --format markdown
       clarifai-emulator contract diff https://clarifai.com/me/main/models/a a
     """
@@ -219,7 +228,8 @@ def graph(paths: tuple[str, ...], clients: tuple[Path, ...], **options: Any) -> 
       clarifai-emulator contract graph models flow.yml --format mermaid
       clarifai-emulator contract graph models --clients app --format json
     """
-    from clarifai_emulator.cli.contract_graph import show_graph
+    with of_the_whole("`contract graph`"):
+        from clarifai_emulator.cli.contract_graph import show_graph
 
     show_graph(paths or _given_here(), clients, options)
 

@@ -82,17 +82,21 @@ def _report(
         lines_of=lambda path, cell: texts[path] if path in texts else file_lines(path, cell),
         rules=_RULES,
     )
-    if options["used_by"]:
-        result = _with_broken_calls(result, verdict, options["used_by"])
+    if options["used_by"] or options["callers"]:
+        result = _with_broken_calls(result, verdict, options["used_by"], options["callers"])
     reporting.end(ctx, replace(result, seconds=time.perf_counter() - began))
 
 
-def _with_broken_calls(result: Result, verdict: GateResult, paths: Sequence[Path]) -> Result:
+def _with_broken_calls(
+    result: Result, verdict: GateResult, paths: Sequence[Path], callers: Sequence[str]
+) -> Result:
+    from clarifai_emulator.cli.contract_origins import given_models
     from clarifai_emulator.contracts.calls.type_checker import CheckerError
     from clarifai_emulator.contracts.changes.broken_calls import find_broken_calls, with_broken_calls
 
     try:
-        broken = find_broken_calls(paths, verdict.compared, verdict.gone, cache=results_cache())
+        models = given_models(callers)
+        broken = find_broken_calls(paths, verdict.compared, verdict.gone, models=models, cache=results_cache())
     except ConfigError as error:
         raise unusable(error) from None
     except CheckerError as error:

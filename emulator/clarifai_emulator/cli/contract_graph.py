@@ -10,18 +10,17 @@ from typing import Any
 
 import click
 
+from clarifai_emulator.cli.contract_origins import given_models
 from clarifai_emulator.cli.output import USAGE, Failure, unusable
 from clarifai_emulator.cli.writable_places import results_cache
 from clarifai_emulator.contracts.calls.call_targets import GivenModel
 from clarifai_emulator.contracts.calls.client_check import CallReport, check_calls
 from clarifai_emulator.contracts.calls.client_kinds import ClientKind, client_kind
 from clarifai_emulator.contracts.calls.type_checker import CheckerError
-from clarifai_emulator.contracts.changes.origins import model_directories
 from clarifai_emulator.contracts.endpoints.workflow_files import read_workflows
 from clarifai_emulator.contracts.graph.graph_formats import GRAPH_FORMATS
 from clarifai_emulator.contracts.graph.model_graph import ModelGraph, model_graph
 from clarifai_emulator.contracts.rules.client_call import ClientCall
-from clarifai_emulator.contracts.rules.project_settings import split_model
 from clarifai_emulator.errors import ConfigError
 from clarifai_emulator.left_out import of_the_whole
 
@@ -61,30 +60,11 @@ def _calls(found: CallReport, definitions: Sequence[Path]) -> Iterator[ClientCal
 
 def _read(texts: Sequence[str]) -> tuple[list[GivenModel], list[Path]]:
     """Return the models and the definitions of workflows that the arguments name."""
-    models: list[GivenModel] = []
-    definitions: list[Path] = []
-    for text in texts:
-        directory, address = split_model(text)
-        path = Path(directory).expanduser()
-        if path.is_file() and client_kind(path) is ClientKind.YAML:
-            definitions.append(path)
-            models += _of_topology(path)
-        elif address or not path.is_dir():
-            models.append(GivenModel(path, address))
-        else:
-            models += _below(path)
+    is_yaml = {text: Path(text).is_file() and client_kind(Path(text)) is ClientKind.YAML for text in texts}
+    definitions = [Path(text) for text in texts if is_yaml[text]]
+    models = [each for path in definitions for each in _of_topology(path)]
+    models += given_models([text for text in texts if not is_yaml[text]])
     return list(dict.fromkeys(models)), definitions
-
-
-def _below(path: Path) -> list[GivenModel]:
-    directories = model_directories(path)
-    if not directories:
-        raise ConfigError(
-            f"'{path}' holds no model:",
-            ["there is no model directory in it"],
-            hint="A model directory holds config.yaml, requirements.txt and 1/model.py.",
-        )
-    return [GivenModel(each) for each in directories]
 
 
 def _of_topology(path: Path) -> list[GivenModel]:

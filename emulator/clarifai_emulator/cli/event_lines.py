@@ -15,6 +15,7 @@ from clarifai_emulator.cli.terminal_text import inert_values
 
 SUCCESS = 10000
 _REMEMBERED = 1000
+_DEEPEST = 16  # of a request inside others that is indented further than the one around it
 _COLOURS = {
     "replica.live": "green",
     "replica.crashed": "red",
@@ -91,13 +92,13 @@ class EventLines:
             return f"{label}  {event['what']}"
         if kind == "emulator.failed":
             return f"{label}  {event['part']}: {event['reason']}"
-        if kind.startswith("topology."):
-            return f"{label}  {event['message']}"
-        if kind.startswith("dev."):
+        if kind.startswith(("topology.", "dev.")):
             return f"{label}  {event['message']}{findings_text(event)}"
         if kind == "contract.finding":
             grave = click.style(f"{event['severity']} {event['rule']}", fg=_SEVERITIES.get(str(event["severity"])))
             return f"{label}  {grave}  {event['model']}: {event['message']}"
+        if kind == "workflow.node":
+            return f"{label}  {_node(event)}"
         if kind.startswith("fault."):
             return f"{label}  {event['fault_id']}: {_fault(kind, event)}"
         fields = (f"{name}={_short(value)}" for name, value in event.items() if name not in _BORING)
@@ -109,22 +110,39 @@ class EventLines:
             return _call(event, decided)
         parts = [_bold(str(event["rpc"])), *_way(event, decided), _status(event), _took(event)]
         error = str(event.get("error") or "").rstrip()
-        return "  ".join(parts) + "".join(f"\n    {line}" for line in error.splitlines())
+        return _inside(event) + "  ".join(parts) + "".join(f"\n    {line}" for line in error.splitlines())
+
+
+def _node(event: Mapping[str, Any]) -> str:
+    """Describe a node of a workflow: what answered, when it began after the request, how long it took, its end."""
+    text = f"{event['workflow']} {_bold(str(event['node']))}  {event['by']}  "
+    text += f"at {float(event['begun']):.1f} ms  {_took(event)}"
+    if event.get("error"):
+        return f"{text}  {click.style(str(event['error']), fg='red')}"
+    return f"{text}  {click.style('cancelled', fg='yellow')}" if event.get("cancelled") else f"{text}  {_OK}"
 
 
 def _call(event: Mapping[str, Any], decided: Mapping[str, Any] | None) -> str:
     """Describe a call of a model in the dev loop: what was called and its outcome, then how it got there."""
-    text = "  ".join([click.style(str(event["call"]), bold=True), _status(event), _took(event)])
+    text = _inside(event) + "  ".join([click.style(str(event["call"]), bold=True), _status(event), _took(event)])
     way = list(_way(event, decided))
     text += "  " + click.style("  ".join(way), dim=True) if way else ""
     reason = str(event.get("error") or "").rstrip()
     return text + "".join(f"\n    {click.style(line, fg='red')}" for line in reason.splitlines())
 
 
+def _inside(event: Mapping[str, Any]) -> str:
+    """Return what stands before a request that a model made while it answered another: how deep it is."""
+    depth = int(event.get("depth") or 0)
+    return f"{'  ' * min(depth, _DEEPEST)}└ " if depth else ""
+
+
 def _way(event: Mapping[str, Any], decided: Mapping[str, Any] | None) -> Iterator[str]:
     """Yield how a request got there: by which rule, to which replica, in the dev loop also to which code."""
     if decided is not None:
         yield f"{decided['rule']} → {decided['deployment'] or ' '.join(decided['nodepools'][:1])}"
+    if event.get("parent_id"):
+        yield f"inside {str(event['parent_id'])[-8:]}"
     if event.get("replica_id"):
         yield f"replica {str(event['replica_id'])[:8]}"
     if event.get("code"):

@@ -17,9 +17,9 @@ FOLDER = Path(__file__).with_name("rows")
 AREAS = (
     *("rest", "openai", "mcp"),
     *("routing", "refusals", "nodepool-choice", "instances", "autoscaling"),
-    *("requests", "dispatch", "calls", "faults"),
+    *("requests", "dispatch", "calls", "workflows", "faults"),
     *("ids", "batches", "reading", "listing", "patch", "apps", "models", "clusters", "nodepools", "deployments"),
-    *("keys", "artifacts", "pipelines", "logs", "containers", "uploads", "dev"),
+    *("keys", "artifacts", "pipelines", "saved-workflows", "logs", "containers", "uploads", "dev"),
 )
 
 Sure = Literal["documented", "inferred", "our choice"]

@@ -59,7 +59,7 @@ class Route:
 class Call:
     """An inference call. ``arguments``: of its first input, ``all_arguments`` of every one (batches, streams).
     ``results``: every output. ``status``: the platform's code (10000 for success); 0 when the call broke off.
-    ``by``: the model that made it, as ``model`` has names; empty for one that a client made. ``is_replaced``: a
+    ``by``: the model (or the node of a workflow) that made it; empty for one that a client made. ``is_replaced``: a
     function of the test answered it (``Clarifai.replace``)."""
 
     request_id: str
@@ -197,7 +197,7 @@ class _Facts:
             milliseconds=took,
             findings=tuple(self._findings.get(heard.request_id, ())),
             metadata=dict(heard.metadata),
-            by=self._callers.get(heard.call.caller.replica_id, ""),
+            by=heard.made_by or self._callers.get(heard.call.caller.replica_id, ""),
             is_replaced=str(heard.call.notes.get("nodepool", "")).endswith(_OF_TESTS),
         )
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from clarifai_emulator.api.call import ApiCall, StreamHandler
-from clarifai_emulator.api.playback import Mode, Player
+from clarifai_emulator.api.playback import Asker, Mode, Player
 from clarifai_emulator.api.playback.upstream import Upstream
 from clarifai_emulator.api.taps import HeardCall
 from clarifai_emulator.cassettes import Cassette
@@ -25,13 +25,14 @@ from clarifai_emulator.deploy.deploy_request import Deployed, DeployRequest
 from clarifai_emulator.deploy.topology_edits import TopologyOutcome
 from clarifai_emulator.deploy.undeployer import Undeployed
 from clarifai_emulator.emulator import Emulator
-from clarifai_emulator.errors import ConfigError
+from clarifai_emulator.errors import CallerError, ConfigError
 from clarifai_emulator.events import Event
 from clarifai_emulator.faults import ActiveFault, Fault, unknown_in
 from clarifai_emulator.faults.register import counted_as_dict, is_used_up
 from clarifai_emulator.messages.address import parse_address
 from clarifai_emulator.models.directory import read_model_directory
 from clarifai_emulator.models.progress import Progress
+from clarifai_emulator.nodepools.replica_models import model_of_replica
 from clarifai_emulator.reload.project import Options, Outcome
 from clarifai_emulator.routing import Ask, Decision
 from clarifai_emulator.store import Kind
@@ -68,13 +69,14 @@ class FaultState:
 @dataclass(frozen=True, slots=True)
 class CassetteUse:
     """A cassette to record calls into or to play them from. ``record_from``: another platform to record from, which
-    the token ``pat`` opens."""
+    the token ``pat`` opens. ``only``: the models whose calls are played, or go there; empty for all."""
 
     cassette: Cassette
     mode: Mode
     name: str
     record_from: str = ""
     pat: str = ""
+    only: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,7 +242,9 @@ class Verbs:
         """Let the calls of this account go through a cassette."""
         await self.eject()
         upstream = Upstream(use.record_from, use.pat) if use.record_from else None
-        self._player = Player(use.cassette, use.mode, name=use.name, upstream=upstream)
+        self._player = Player(
+            use.cassette, use.mode, name=use.name, upstream=upstream, only=use.only, who=self._asker
+        )
         self._emulator.interceptors.insert(0, self._intercept)
 
     async def cassette_problems(self) -> list[str]:
@@ -275,6 +279,17 @@ class Verbs:
 
     def _is_own(self, heard: HeardCall) -> bool:
         return self.account.is_own_call(heard.metadata)
+
+    def _asker(self, call: ApiCall) -> Asker:
+        """Return who makes a call. What is played needs no account: nobody is an answer."""
+        try:
+            caller = self._emulator.authenticator.authenticate(call.metadata, call.peer)
+        except CallerError:
+            return Asker()
+        if not caller.replica_id:
+            return Asker(caller)
+        model = model_of_replica(self._emulator.supervisor.fleets.values(), caller.replica_id)
+        return Asker(caller, "/".join(model) if model is not None else "a model")
 
     def _intercept(self, call: ApiCall, following: StreamHandler) -> StreamHandler:
         if self._player is None or not self.account.is_own_call(call.metadata):

@@ -26,7 +26,8 @@ class PlaceInTree:
     """The place of an inner request in its tree. ``parent``: the request that a model was answering when it made
     this one; ``model``: that model. ``trace_id``: the outermost request; ``depth``: how many are around this one.
     ``choices``: how many requests its replica had then, if none of them was named and the newest was taken; 1
-    where there was no choice, ``is_guessed`` where none was named."""
+    where there was no choice, ``is_guessed`` where none was named. It is 0 where one was named that had been
+    answered: then nobody waits for this one, and it ends with nobody."""
 
     parent: Work
     trace_id: str
@@ -81,7 +82,7 @@ class CallTree:
         if not there:
             return None
         newest = max(there, key=lambda work: work.sent_at)
-        return self._of(newest, replica, is_guessed=True, choices=len(there))
+        return self._of(newest, replica, is_guessed=True, choices=0 if named else len(there))
 
     def place_here(self, named: str, user_id: str) -> PlaceInTree | None:
         """Return the place of a request that this user makes in this very process, where its replicas are."""

@@ -16,14 +16,9 @@ from clarifai_emulator.dispatch.lane import Lane, LaneKey, Replica, RunnerLink
 from clarifai_emulator.errors import CallerError
 from clarifai_emulator.events import EventBus
 from clarifai_emulator.messages.address import RunnerKey
+from clarifai_emulator.replica_tokens import new_token
 
-_PREFIX = "replica-"
 _NOWHERE = LaneKey("", "", "")  # of runners that serve nothing for now
-
-
-def is_replica_token(token: str) -> bool:
-    """Tell whether a token is one that replicas get, also of one that has ended: it is nobody else's either."""
-    return token.startswith(_PREFIX)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +131,7 @@ class Dispatcher:
     def issue_credential(self, runner: RunnerKey) -> Credential:
         """A fresh token for a replica that is about to start."""
         replica_id = secrets.token_hex(16)
-        credential = Credential(_PREFIX + secrets.token_hex(24), runner, replica_id)
+        credential = Credential(new_token(), runner, replica_id)
         self._credentials[credential.token] = credential
         return credential
 

@@ -164,7 +164,7 @@ class Work:
         self._hold: ClockTimer | None = None
         self._late = 0.0  # for so many seconds its next output is kept back
         self._error: CallerError | TransportError | None = None
-        if place is not None:
+        if place is not None and place.choices:
             place.parent.hold_inside(self)
 
     def hold_inside(self, work: Work) -> None:

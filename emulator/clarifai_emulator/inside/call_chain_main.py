@@ -27,7 +27,7 @@ _METHODS = ("unary_unary", "unary_stream", "stream_unary", "stream_stream")
 _POOL_WORKER = getattr(concurrent.futures.thread, "_worker", None)
 
 # The item for which a thread of the model works; the runner's own variable is that of the thread that has the item.
-_lent = contextvars.ContextVar("clarifai_emulator_item", default=None)
+lent_item = contextvars.ContextVar("clarifai_emulator_item", default=None)
 
 
 def place_of(url):
@@ -53,7 +53,7 @@ class CallChain:
 
     def item(self):
         """Return the id of the item that is being worked on here; None outside of one."""
-        return _lent.get() or self.own_item.get()
+        return lent_item.get() or self.own_item.get()
 
     def is_own(self, host, port):
         return _place(host, port) == self.own
@@ -69,7 +69,7 @@ class CallChain:
             if name in sys.modules:
                 wrap(sys.modules[name])
         missing = {name: wrap for name, wrap in later.items() if name not in sys.modules}
-        finder = _Finder(missing)
+        finder = LateImports(missing)
         sys.meta_path.insert(0, finder)
         self.undo.append(lambda: sys.meta_path.remove(finder))
         return self.uninstall
@@ -103,7 +103,7 @@ class CallChain:
         return start
 
     def lent(self, item):
-        return ((_lent, item), *((each, each.get()) for each in self.also))
+        return ((lent_item, item), *((each, each.get()) for each in self.also))
 
     def submit(self, genuine):
         def submit(pool, function, /, *args, **named):
@@ -180,7 +180,11 @@ class CallChain:
 
 def own_variable():
     """Return the variable in which the SDK's runner keeps the id of its item; one of ours where it has none."""
-    runner = importlib.import_module("clarifai_protocol.base_runner")
+    try:
+        importlib.import_module("clarifai.runners.models.model_runner")  # the two import each other, it first
+        runner = importlib.import_module("clarifai_protocol.base_runner")
+    except ImportError:  # an SDK of before it
+        return contextvars.ContextVar("item_id", default=None)
     if not hasattr(runner, "_item_id_context"):
         runner._item_id_context = contextvars.ContextVar("item_id", default=None)  # ``lean_main.py`` sets it
     return runner._item_id_context
@@ -238,7 +242,7 @@ def _passing(name):
 def _naming(module, name):
     """Return a channel's method that makes the callables of stubs. Stubs are told apart by their classes."""
     base = getattr(module, f"{''.join(word.title() for word in name.split('_'))}MultiCallable")
-    kind = type(f"Naming{base.__name__}", (_NamingCall, base), {})
+    kind = type(f"Naming{base.__name__}", (NamingCall, base), {})
     kind.__abstractmethods__ = frozenset()
 
     def make(self, *args, **named):
@@ -247,7 +251,7 @@ def _naming(module, name):
     return make
 
 
-class _NamingCall:
+class NamingCall:
     """The callable of a stub; names the item in each call."""
 
     def __init__(self, call, item):
@@ -277,7 +281,7 @@ class _NamingCall:
         return getattr(self._call, name)
 
 
-class _Finder:
+class LateImports:
     """Wraps a module once it has been imported. ``wraps``: what wraps it, by name."""
 
     def __init__(self, wraps):

@@ -32,6 +32,7 @@ from clarifai_emulator.nodepools.placing import Places
 from clarifai_emulator.nodepools.scaling import crash_delay, is_failed
 from clarifai_emulator.nodepools.supervisor_reports import Reporter, keeps_failing
 from clarifai_emulator.nodepools.warm_pool import WarmPool
+from clarifai_emulator.replica_tokens import hidden
 from clarifai_emulator.store import Kind, Store
 
 if TYPE_CHECKING:
@@ -380,7 +381,8 @@ class Replicas:
         self._log(record, record.printed.read(line))
 
     def _log(self, record: ReplicaRecord, lines: Iterable[tuple[str, LogOrigin]]) -> None:
-        for line, origin in lines:
+        for printed, origin in lines:
+            line = hidden(printed)
             if origin is not LogOrigin.NOISE:
                 record.tail.append(line)
             self._report.log(

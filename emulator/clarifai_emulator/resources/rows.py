@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
+from clarifai_emulator.resources.item_problem import Problem
 from clarifai_emulator.store import Key, Kind, Store
 
 if TYPE_CHECKING:
@@ -16,16 +17,6 @@ if TYPE_CHECKING:
 
 Match = Callable[[Key, Any], bool]
 VERBS = ("Post", "Get", "List", "Patch", "Delete")
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """Describes one thing that is wrong with an item. ``where``: its field. ``code``: 0 takes the resource's
-    own."""
-
-    where: str
-    text: str
-    code: int = 0
 
 
 @dataclass(frozen=True, slots=True)

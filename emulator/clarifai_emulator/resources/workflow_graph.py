@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from clarifai_grpc.grpc.api.resources_pb2 import WorkflowNode
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
-from clarifai_emulator.resources.rows import Problem
+from clarifai_emulator.resources.item_problem import Problem
 from clarifai_emulator.spelling import did_you_mean
 
 # Of the platform's documentation (docs.clarifai.com, "Manage Workflows").

@@ -24,6 +24,9 @@ from clarifai_emulator.workflows.node_graph import NodeGraph
 from clarifai_emulator.workflows.operators.operator import Operator, OperatorInput
 from clarifai_emulator.workflows.operators.operator_settings import OperatorSettings
 
+# An operator looks at this much in a thread, whatever it does: others are answered meanwhile.
+_LARGE = 256 * 1024
+
 
 @dataclass(frozen=True, slots=True)
 class NodePlan:
@@ -134,7 +137,7 @@ class WorkflowRun:
     ) -> NodeAnswer:
         settings = OperatorSettings(operator.type_id, plan.info)
         items = [OperatorInput(taken[each], each + 1, _before(self, plan.id, each)) for each in asked]
-        if operator.takes_time:
+        if operator.takes_time or sum(each.data.ByteSize() for each in items) > _LARGE:
             answers = await asyncio.to_thread(operator.answer, settings, items)
         else:
             answers = operator.answer(settings, items)

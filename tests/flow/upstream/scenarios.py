@@ -24,7 +24,7 @@ def names_in(module: Path) -> Iterator[str]:
                 yield f"{prefix}{each.name}"
 
     def is_test(each: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
-        is_fixture = any("fixture" in ast.unparse(decorator) for decorator in each.decorator_list)
+        is_fixture = any("fixture" in ast.unparse(decorator).partition("(")[0] for decorator in each.decorator_list)
         return each.name.startswith("test") and not is_fixture
 
     yield from inside(ast.parse(module.read_text(encoding="utf-8")).body, "")

@@ -15,7 +15,10 @@ from flow.upstream.scenarios import MAP, MODULES, names_in
 FLOW = Path(__file__).parents[1]
 CHECKOUT = os.environ.get("CLARIFAI_SDK_CHECKOUT", "")
 # Tests of the suite that pytest counts more often than once, as they are parametrised.
-PARAMETRISED = {"runners/test_num_threads_config.py", "test_auth.py"}
+PARAMETRISED = {
+    *("runners/test_num_threads_config.py", "test_auth.py"),
+    *(f"workflow/test_{name}.py" for name in ("create_delete", "nodes_display", "validate")),
+}
 
 
 @cache

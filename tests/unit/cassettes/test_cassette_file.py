@@ -14,7 +14,7 @@ models:
   hello: {key: me/app/hello, content_hash: abc, methods: ['predict(prompt: str) -> str']}
 calls:
 - {rpc: PostModelOutputs, call: model.predict('x'), order: '><', requests: [{a: 1}], answers: [{b: 2}]}
-- {rpc: GetUser, order: '>', requests: [{}], answers: [], error: [UNAVAILABLE, gone]}
+- {rpc: GetUser, by: me/app/agent, parent: 1, order: '>', requests: [{}], answers: [], error: [UNAVAILABLE, gone]}
 """
 
 
@@ -23,6 +23,7 @@ def test_what_was_written_is_read_again(tmp_path: Path) -> None:
     file.write_text(GOOD)
     cassette = read_cassette(file)
     assert [call.error for call in cassette.calls] == [None, ("UNAVAILABLE", "gone")]
+    assert [(call.by, call.parent) for call in cassette.calls] == [("", 0), ("me/app/agent", 1)]
     assert cassette.models["hello"].key == ("me", "app", "hello")
     cassette.write(file)
     again = read_cassette(file)

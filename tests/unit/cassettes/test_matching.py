@@ -70,6 +70,14 @@ class TestWhichCallItIs:
             "  +prompt: good morning",
         ]
 
+    def test_the_nearest_is_one_of_the_same_model_if_there_is_any(self) -> None:
+        calls = [call("PostModelOutputs", "good morning"), call("PostModelOutputs", "bye")]
+        for each, model in zip(calls, ("other", "ranker"), strict=True):
+            each.requests[0].update(user_app_id={"user_id": "me", "app_id": "main"}, model_id=model)
+        asked = {**calls[1].requests[0], "prompt": "good morning"}
+        told = explain(calls, "PostModelOutputs", asked, "This call").splitlines()[0]
+        assert told == "This call was not recorded. The nearest is me/main/ranker predict(prompt='bye'):"
+
 
 def entry(**changed: Any) -> dict[str, Any]:
     return {"rpc": "StreamModelOutputs", "order": "><", "requests": [{}], "answers": [{}], **changed}
@@ -92,6 +100,8 @@ class TestFiles:
             ({"requests": ["x"]}, "requests and answers of StreamModelOutputs must be lists of mappings"),
             ({"order": "<>"}, "order '<>' of StreamModelOutputs does not fit its 1 requests and 1 answers"),
             ({"order": ">"}, "order '>' of StreamModelOutputs does not fit its 1 requests and 1 answers"),
+            ({"parent": "x"}, "parent of StreamModelOutputs must be the place of a call, got 'x'"),
+            ({"by": 3}, "by of StreamModelOutputs must be the model that made the call, got 3"),
             ({"order": ">>"}, "order '>>' of StreamModelOutputs does not fit its 1 requests and 1 answers"),
         ],
     )

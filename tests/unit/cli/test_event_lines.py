@@ -26,6 +26,15 @@ def test_one_line_per_request() -> None:
     assert "cancelled by the client" in (lines.line({**done, "cancelled": True}) or "")
 
 
+def test_a_request_inside_another_is_indented_and_says_inside_which() -> None:
+    event = {"seq": 1, "time": 0.0, "kind": "request.finished", "request_id": "r", "rpc": "PostModelOutputs"}
+    event |= {"status": 10000, "milliseconds": 1.26, "parent_id": "prefix-0123456789", "depth": 2}
+    text = unstyle(EventLines().line(event) or "").partition("  ")[2]
+    assert text == "    └ PostModelOutputs  inside 23456789  ok  1.3 ms"
+    called = unstyle(EventLines().line({**event, "call": "a.predict()"}) or "").partition("  ")[2]
+    assert called.startswith("    └ a.predict()")
+
+
 @pytest.mark.parametrize(
     ("event", "said"),
     [
@@ -38,6 +47,19 @@ def test_one_line_per_request() -> None:
 )
 def test_other_events(event: dict[str, Any], said: str) -> None:
     assert (EventLines().line({"seq": 1, "time": 0.0, **event}) or "").endswith(said)
+
+
+def test_a_node_of_a_workflow_says_when_it_ran_and_how_it_ended() -> None:
+    node = {"workflow": "me/demo/workflows/flow", "node": "crop", "by": "operator image-crop"}
+    event = {"seq": 1, "time": 0.0, "kind": "workflow.node", **node, "begun": 3.14, "milliseconds": 2.0}
+
+    def line(**more: object) -> str:
+        return unstyle(EventLines().line({**event, **more}) or "").partition("  ")[2]
+
+    said = "workflow.node  me/demo/workflows/flow crop  operator image-crop  at 3.1 ms  2.0 ms  "
+    assert line() == f"{said}ok"
+    assert line(cancelled=True) == f"{said}cancelled"
+    assert line(error="Node 'crop': no image.", status=30101) == f"{said}Node 'crop': no image."
 
 
 def test_details_show_every_event() -> None:

@@ -177,6 +177,26 @@ class TestWhatIsRefused:
             )
         assert api.store.count(Kind.WORKFLOW) == 0
 
+    def test_a_refusal_leaves_nothing_for_the_next_save(self, api: ResourceApi) -> None:
+        good = node("a"), node("b", "other", "a")
+        for _ in range(2):
+            assert refused(api, node("a", "model", "b"), node("b", "other", "a"))[0]
+            post(api, *good)
+            api("DeleteWorkflow", app_id="app", workflow_id="flow")
+
+    def test_an_id_that_is_taken_says_so_in_the_words_that_the_sdk_looks_for(self, api: ResourceApi) -> None:
+        post(api, node("a"))
+        code, text = refused(api, node("b"))
+        assert (code, "already exists" in text) == (StatusCode.DATABASE_DUPLICATE_KEY, True)
+        assert [each.id for each in versions(api)[0].nodes] == ["a"]
+
+    def test_a_workflow_whose_model_is_deleted_is_still_shown_and_described(self, api: ResourceApi) -> None:
+        post(api, node("a"))
+        api("DeleteModel", app_id="app", model_id="model")
+        assert patch(api, description="d").nodes[0].model == Model(user_id="ada", app_id="app", id="model")
+        with pytest.raises(CallerError, match="models/model of node 'a' does not exist"):
+            patch(api, nodes=[node("a")])
+
 
 class TestVersions:
     def test_each_save_of_nodes_makes_one_and_other_changes_make_none(self, api: ResourceApi) -> None:

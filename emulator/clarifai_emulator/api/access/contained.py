@@ -15,8 +15,8 @@ from clarifai_emulator.api.call import Handler
 from clarifai_emulator.api.rpc import Rpc, rpc_table
 from clarifai_emulator.api.transport.http2 import Find, Serve
 from clarifai_emulator.api.transport.mounts import HttpMount
-from clarifai_emulator.dispatch.dispatcher import is_replica_token
 from clarifai_emulator.errors import CallerError, TransportError
+from clarifai_emulator.replica_tokens import is_replica_token
 
 if TYPE_CHECKING:
     from clarifai_emulator.api.transport.grpc_stream import GrpcStream

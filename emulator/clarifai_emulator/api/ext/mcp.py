@@ -33,6 +33,9 @@ _INVALID_REQUEST = -32600
 _METHOD_NOT_FOUND = -32601
 _INVALID_PARAMS = -32602
 _INTERNAL_ERROR = -32603
+_LONG = 1_000_000
+# What requests end with that a model had, and did not answer: it raised, its replica ended, or it took too long.
+_UNANSWERED = (StatusCode.FAILURE, StatusCode.RUNNER_PROCESSING_FAILED, StatusCode.RPC_REQUEST_TIMEOUT)
 # How the runner words a message that the model's MCP library cannot read: what each kind of message would need.
 _UNREADABLE = re.compile(r"validation errors? for Client(Request|Notification)")
 _NEEDED = re.compile(r"^(\w+)\.(\w+)", re.MULTILINE)
@@ -141,6 +144,8 @@ def _response(message: dict[str, Any], text: str) -> dict[str, Any]:
         content = json.loads(text)
     except ValueError:
         said = f"The model answered {message['method']} with what is no JSON: {text[:200]!r}."
+        if len(text) > _LONG:
+            said += f" It has {len(text):,} characters: a longer answer is cut, as on the platform."
         return {**envelope, "error": {"code": _INTERNAL_ERROR, "message": said}}
     if isinstance(content, dict) and "error" in content and "jsonrpc" in content:
         return {**envelope, "error": content["error"]}
@@ -172,15 +177,16 @@ async def _say(exchange: Exchange, status: int, response: Any, headers: dict[str
 
 
 async def _refuse(exchange: Exchange, message: dict[str, Any], refusal: Refusal) -> None:
-    """Refuse a message. An error of a model's server is an answer of MCP; one that never reached it has an HTTP
-    status."""
-    reached = refusal.code == StatusCode.FAILURE and "id" in message
+    """Refuse a message. One that a model's server had is answered as MCP does it: after an HTTP status, clients say
+    nothing to their callers until those lose patience, and have no connection any more. One that never reached the
+    server has an HTTP status."""
+    reached = refusal.code in _UNANSWERED and "id" in message
     code = _INTERNAL_ERROR
     if refusal.code == StatusCode.CONN_BAD_REQUEST_FORMAT:
         code = _PARSE_ERROR
     elif refusal.code == StatusCode.CONN_INVALID_REQUEST:
         code = _INVALID_REQUEST
-    elif reached and _UNREADABLE.search(refusal.details):
+    elif refusal.code == StatusCode.FAILURE and "id" in message and _UNREADABLE.search(refusal.details):
         code = _INVALID_PARAMS if _knows_method(refusal.details) else _METHOD_NOT_FOUND
     error = {"code": code, "message": refusal.details, "data": {"clarifai_status_code": refusal.code}}
     response = {"jsonrpc": "2.0", "id": message.get("id"), "error": error}

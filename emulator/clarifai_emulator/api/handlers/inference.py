@@ -27,6 +27,7 @@ from clarifai_emulator.faults import Faults
 from clarifai_emulator.messages.answer_size import ROOM_FOR_STATUS, fit_answer
 from clarifai_emulator.messages.data_values import method_of
 from clarifai_emulator.messages.header_text import header_text
+from clarifai_emulator.replica_tokens import hidden
 from clarifai_emulator.routing import Ask, Decision, RoutingError
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ class Inference:
         if output is None:
             raise CallerError(StatusCode.RUNNER_PROCESSING_FAILED, "The runner answered without an output.")
         if watched is not None:
-            watched.output(output)
+            watched.output(output, work.came_back, work.size)
         output = self._fitted(call, work, output)
         if key is not None and not work.code:  # code in the dev loop changes, and its version does not
             self._cache.keep(key, output)
@@ -141,7 +142,7 @@ class Inference:
             with self._deadline(call, work):
                 async for output in work.outputs():
                     if watched is not None:
-                        watched.output(output)
+                        watched.output(output, work.came_back, work.size)
                     yield self._fitted(call, work, output)
                 if watched is not None:
                     watched.end()
@@ -195,7 +196,7 @@ class Inference:
         lane: Lane,
     ) -> tuple[Work, WatchedCall | None]:
         if text := self._text_of_call(partial(call.whole, request), decision):
-            call.notes["call"] = text
+            call.notes["call"] = hidden(text)
         watched = self._watched(call, decision, request, method_type)
         work = Work(
             request,

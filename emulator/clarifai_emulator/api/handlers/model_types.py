@@ -45,6 +45,19 @@ _FIELDS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "any-to-any": ("parts", ("parts",)),
     "openai": ("parts", ("parts",)),
     "mcp": ("parts", ("parts",)),
+    # Operators of workflows (Clarifai/docs, pages about them).
+    "prompter": ("text", ("text",)),
+    "rag-prompter": ("text", ("text",)),
+    "regex-based-classifier": ("text", ("concepts",)),
+    "language-id-operator": ("text", ("concepts",)),
+    "barcode-operator": ("image", ("regions[...].data.text",)),
+    "concept-thresholder": ("concepts", ("concepts",)),
+    "region-thresholder": ("regions[...].data.concepts", ("regions[...].data.concepts",)),
+    "random-sample": ("any", ("any",)),
+    "image-crop": ("image,regions[...].region_info.bounding_box", ("regions[...].data.image",)),
+    "image-tiling-operator": ("image", ("regions[...].data.image", "regions[...].region_info.bounding_box")),
+    "text-aggregation-operator": ("regions[...].data.text", ("text",)),
+    "object-counter": ("regions[...].data.concepts", ("metadata",)),
 }
 _TRAINABLE = frozenset({"visual-classifier", "visual-detector", "visual-segmenter", "visual-embedder", "clusterer",
                         "text-classifier", "embedding-classifier", "text-to-text"})  # fmt: skip

@@ -15,7 +15,7 @@ from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 from clarifai_emulator.api.call import ApiCall, UnaryHandler
 from clarifai_emulator.api.chain import RequestChain
 from clarifai_emulator.api.rpc import rpc_table
-from clarifai_emulator.errors import CallerError
+from clarifai_emulator.errors import CallerError, shortened
 from clarifai_emulator.resources.resource import Resources
 from clarifai_emulator.store import Kind
 from clarifai_emulator.workflows.workflow_run import NodeAnswer, NodePlan
@@ -104,9 +104,11 @@ class NodeRequests:
 
 
 def _failure(status: Any) -> CallerError:
+    """Return the failure of a node's request. A trace quotes what the model was told, and that may quote a trace:
+    where models run workflows that run models, it would grow with each of them."""
     return CallerError(
         status.code,
         status.details or status.description,
         description=status.description,
-        stack_trace=status.stack_trace,
+        stack_trace=shortened("\n".join(status.stack_trace)).splitlines(),
     )

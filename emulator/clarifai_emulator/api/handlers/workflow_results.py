@@ -97,7 +97,9 @@ class WorkflowResults:
                 answer = run.given[plan.id]
                 output = result.outputs.add()
                 output.CopyFrom(answer.outputs[number])
-                output.data.CopyFrom(limited(output.data, request.output_config))
+                shown = limited(output.data, request.output_config)
+                if shown is not output.data:
+                    output.data.CopyFrom(shown)
                 output.id = unique_id()
                 output.created_at.CopyFrom(now)
                 output.model.CopyFrom(answer.model)

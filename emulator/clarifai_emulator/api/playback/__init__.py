@@ -1,5 +1,5 @@
 """Records calls into a file once, and plays them back without any model afterwards."""
 
-from clarifai_emulator.api.playback.player import Mode, Player
+from clarifai_emulator.api.playback.player import Asker, Mode, Player
 
-__all__ = ["Mode", "Player"]
+__all__ = ["Asker", "Mode", "Player"]

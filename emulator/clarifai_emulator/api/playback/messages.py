@@ -9,9 +9,12 @@ from typing import Any, cast
 
 from google.protobuf.json_format import ParseDict
 
+from clarifai_emulator.api.access.auth import Caller
 from clarifai_emulator.api.rpc import rpc_table
+from clarifai_emulator.messages.address import ModelKey
 from clarifai_emulator.messages.data_values import arguments_of, method_of, shown_call
 from clarifai_emulator.messages.json import as_dict
+from clarifai_emulator.replica_tokens import hidden
 
 SCRUBBED = "<scrubbed>"
 # Whose values are credentials, wherever they stand.
@@ -33,6 +36,15 @@ def call_as_text(rpc: str, request: Any) -> str:
     if rpc not in _INFERENCE:
         return ""
     return shown_call(method_of(request), arguments_of(request))
+
+
+def model_of(request: Any, user_id: str) -> ModelKey | None:
+    """Return the model that a request of this user is for; None for one that names none."""
+    model_id = getattr(request, "model_id", "")
+    if not model_id or not hasattr(request, "user_app_id"):
+        return None
+    owner = request.user_app_id
+    return Caller(user_id).resolve(owner.user_id), owner.app_id, model_id
 
 
 def as_plain(message: Any, secrets: frozenset[str]) -> dict[str, Any]:
@@ -61,4 +73,5 @@ def _scrub(value: Any, secrets: frozenset[str]) -> Any:
     if isinstance(value, str):
         for secret in secrets:
             value = value.replace(secret, SCRUBBED)
+        return hidden(value)
     return value

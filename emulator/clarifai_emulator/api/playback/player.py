@@ -1,25 +1,32 @@
 """Records the calls of an emulator into a cassette, or plays a cassette back in place of the API.
 
-client ─► Player.intercept ─┬─ recorded ─► its answers
-                            ├─ live ─────► the emulator's own handler, or another platform ─► cassette
-                            └─ neither ──► refused: the nearest recorded call and the difference
+client, model ─► Player.intercept ─┬─ recorded ─► its answers
+                                   ├─ live ─────► the emulator's own handler, or another platform ─► cassette
+                                   └─ neither ──► refused: the nearest recorded call and the difference
+
+A call that a model makes is recorded as its own, behind the call that the model was answering. A client's call is
+played from those of clients, so that the inner ones are not needed where no model runs.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator
+import itertools
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing
+from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
 from typing import Any
 
+from clarifai_emulator.api.access.auth import NOBODY, Caller
 from clarifai_emulator.api.call import ApiCall, StreamHandler
-from clarifai_emulator.api.playback.messages import answer_from_dict, as_plain, call_as_text
+from clarifai_emulator.api.playback.messages import answer_from_dict, as_plain, call_as_text, model_of
 from clarifai_emulator.api.playback.upstream import Upstream
 from clarifai_emulator.api.taps import HeardCall
 from clarifai_emulator.cassettes import Cassette, RecordedCall
-from clarifai_emulator.cassettes.matching import difference, explain, find
+from clarifai_emulator.cassettes.matching import difference, explain, find, model_in, titled
 from clarifai_emulator.errors import TransportError
+from clarifai_emulator.faults.selectors import is_called, name_parts
 
 # A model's files are no part of a recording.
 _UPLOAD = "PostModelVersionsUpload"
@@ -33,53 +40,130 @@ class Mode(StrEnum):
     BOTH = "both"  # from the cassette, else live and into it
 
 
-class Player:
-    """Plays one cassette, or records it. ``problems``: what was asked and is not recorded. In the emulator's event
-    loop."""
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Says who makes a call, and which model (``USER/APP/ID``) in the caller's name; empty for a client."""
 
-    def __init__(self, cassette: Cassette, mode: Mode, *, name: str, upstream: Upstream | None = None) -> None:
+    caller: Caller = NOBODY
+    model: str = ""
+
+
+@dataclass(slots=True, eq=False)
+class _New:
+    """A call that is recorded now. ``began``: grows from call to call; ``parent_id``: the request around it."""
+
+    began: int
+    request_id: str
+    parent_id: str
+    call: RecordedCall
+
+
+class Player:
+    """Plays one cassette, or records it. ``only``: the models (names as faults take them) whose calls are played;
+    empty for all. ``who``: who makes a call. ``problems``: what was asked and is not recorded. In the emulator's
+    event loop."""
+
+    def __init__(
+        self,
+        cassette: Cassette,
+        mode: Mode,
+        *,
+        name: str,
+        upstream: Upstream | None = None,
+        only: Sequence[str] = (),
+        who: Callable[[ApiCall], Asker] = lambda call: Asker(),
+    ) -> None:
         self.cassette = cassette
         self.mode = mode
         self.problems: list[str] = []
         self.changed = False
         self._name = name
         self._upstream = upstream
+        self._only = [name_parts(each, "USER/APP/ID") for each in only]
+        self._who = who
+        self._turns = itertools.count()
+        self._new: list[_New] = []
 
     async def close(self) -> None:
-        """Hang up on the platform that it records from."""
+        """Hang up on the platform that it records from; put what was recorded in the order in which it began."""
         if self._upstream is not None:
             await self._upstream.close()
+        new = sorted(self._new, key=lambda each: each.began)
+        fresh = {id(each.call) for each in new}
+        self.cassette.calls[:] = [each for each in self.cassette.calls if id(each) not in fresh]
+        first = len(self.cassette.calls) + 1
+        places = {each.request_id: place for place, each in enumerate(new, first) if each.request_id}
+        for each in new:
+            each.call.parent = places.get(each.parent_id, 0)
+            self.cassette.calls.append(each.call)
+        self._new.clear()
 
     def intercept(self, call: ApiCall, following: StreamHandler) -> StreamHandler:
         """Return what plays or records a call; see ``Step``."""
-        return partial(self._serve, self._upstream.serve if self._upstream is not None else following)
+        return partial(self._serve, following)
 
-    async def _serve(self, live: StreamHandler, call: ApiCall, requests: AsyncIterator[Any]) -> AsyncGenerator[Any]:
-        served = self._record if self.mode is Mode.RECORD else self._play
+    async def _serve(self, own: StreamHandler, call: ApiCall, requests: AsyncIterator[Any]) -> AsyncGenerator[Any]:
+        first = await anext(requests, None)
+        if first is None and self.mode is not Mode.RECORD:
+            raise TransportError("INVALID_ARGUMENT", f"{call.rpc.name} was called without a request.")
+        following, who = _with_first(first, requests), self._who(call)
+        plays = self._plays(first, who)
+        live = self._upstream.serve if plays and self._upstream is not None else own
+        if self.mode is Mode.RECORD:
+            served = self._record(live, call, who, following)
+        elif plays:
+            served = self._play(live, call, who, first, following)
+        else:
+            served = live(call, following)
         try:
-            async with aclosing(served(live, call, requests)) as answers:
+            async with aclosing(served) as answers:
                 async for answer in answers:
                     yield answer
         except _Refused as refused:
             self.problems.append(refused.problem)
             yield refused.answer(call.rpc.name, self._name)
 
-    async def _play(self, live: StreamHandler, call: ApiCall, requests: AsyncIterator[Any]) -> AsyncGenerator[Any]:
-        rpc, first = call.rpc.name, await anext(requests, None)
-        if first is None:
-            raise TransportError("INVALID_ARGUMENT", f"{rpc} was called without a request.")
-        asked = as_plain(first, _secrets(call))
-        recorded = find(self.cassette.calls, rpc, asked)
+    def _plays(self, first: Any, who: Asker) -> bool:
+        """Tell whether calls of the model that a request is for are played."""
+        if not self._only:
+            return True
+        key = model_of(first, who.caller.user_id)
+        return key is not None and any(is_called(key, parts) for parts in self._only)
+
+    async def _play(
+        self, live: StreamHandler, call: ApiCall, who: Asker, first: Any, requests: AsyncGenerator[Any]
+    ) -> AsyncGenerator[Any]:
+        rpc, asked = call.rpc.name, as_plain(first, _secrets(call))
+        of_asker = [each for each in self.cassette.calls if each.by == who.model]
+        recorded = find(of_asker, rpc, asked)
+        if recorded is None and self._only and self.mode is Mode.REPLAY:
+            recorded = find(self.cassette.calls, rpc, asked)
         if recorded is not None:
             recorded.played += 1
+            call.caller = who.caller
+            await anext(requests)
             answers = self._answers(recorded, call, requests)
         elif self.mode is Mode.BOTH:
-            answers = self._record(live, call, _with_first(first, requests))
+            answers = self._record(live, call, who, requests)
         else:
-            raise _Refused(explain(self.cassette.calls, rpc, asked, call_as_text(rpc, first)))
+            raise _Refused(self._missing(of_asker, rpc, asked, who, call_as_text(rpc, first)))
         async with aclosing(answers):
             async for answer in answers:
                 yield answer
+
+    def _missing(self, of_asker: list[RecordedCall], rpc: str, asked: dict[str, Any], who: Asker, text: str) -> str:
+        """Say that a call is not recorded: the model, the nearest call, and who made the same one."""
+        by = f", asked by {who.model}," if who.model else ""
+        said = f"{titled(model_in(asked), text or rpc)}{by}"
+        others = {
+            each.by or "the test"
+            for each in self.cassette.calls
+            if each.by != who.model and each.rpc == rpc and each.requests[:1] == [asked]
+        }
+        told = explain(of_asker if others else self.cassette.calls, rpc, asked, said)
+        if others:
+            told += f"\nIt is recorded as a call that {' and '.join(sorted(others))} made."
+        return told
 
     async def _answers(
         self, recorded: RecordedCall, call: ApiCall, requests: AsyncIterator[Any]
@@ -95,31 +179,32 @@ class Player:
             raise TransportError(*recorded.error)
 
     async def _record(
-        self, live: StreamHandler, call: ApiCall, requests: AsyncIterator[Any]
+        self, live: StreamHandler, call: ApiCall, who: Asker, requests: AsyncIterator[Any]
     ) -> AsyncGenerator[Any]:
-        heard = HeardCall(call)
+        heard, began = HeardCall(call), next(self._turns)
         try:
             async with aclosing(heard.listen(requests, live)) as answers:
                 async for answer in answers:
                     yield answer
         finally:
             if heard.requests and heard.rpc != _UPLOAD:
-                self._put(heard)
+                self._put(heard, began, who)
 
-    def _put(self, heard: HeardCall) -> None:
+    def _put(self, heard: HeardCall, began: int, who: Asker) -> None:
         secrets, error = _secrets(heard.call), heard.error
         self.changed = True
-        self.cassette.calls.append(
-            RecordedCall(
-                rpc=heard.rpc,
-                requests=[as_plain(message, secrets) for message in heard.requests],
-                answers=[as_plain(message, secrets) for message in heard.answers],
-                order=heard.order,
-                call=call_as_text(heard.rpc, heard.requests[0]),
-                error=(error.name, error.message) if error is not None else None,
-                played=1,
-            )
+        recorded = RecordedCall(
+            rpc=heard.rpc,
+            requests=[as_plain(message, secrets) for message in heard.requests],
+            answers=[as_plain(message, secrets) for message in heard.answers],
+            order=heard.order,
+            call=call_as_text(heard.rpc, heard.requests[0]),
+            error=(error.name, error.message) if error is not None else None,
+            by=heard.made_by or who.model,
+            played=1,
         )
+        self.cassette.calls.append(recorded)
+        self._new.append(_New(began, heard.request_id, heard.parent_id, recorded))
 
 
 class _Refused(Exception):
@@ -145,7 +230,8 @@ def _expect(recorded: RecordedCall, wanted: dict[str, Any], message: Any, secret
 
 
 async def _with_first(first: Any, others: AsyncIterator[Any]) -> AsyncGenerator[Any]:
-    yield first
+    if first is not None:
+        yield first
     async for each in others:
         yield each
 

@@ -1,7 +1,8 @@
 """Reads and writes the header blocks of HTTP/2: HPACK, of which the ``hpack`` library reads what is new.
 
 A client sends most of its blocks again and again, byte for byte. One that changed nothing of the table when it was
-read means the same until the table changes: it is read once. Answers are written without the table, and without the
+read means the same until the table changes: it is read once. So is one of a model, all but its last field, which
+names another request each time. Answers are written without the table, and without the
 Huffman code: both cost more time than their bytes do between two programs of one machine.
 """
 
@@ -22,6 +23,9 @@ MOST_BYTES = 64 * 1024
 # Blocks that are kept, and how large such a block may be.
 _KEPT = 64
 _KEPT_BYTES = 2048
+# How the field begins that a model's calls have last (``api/inner_calls.py``): a literal that is not indexed.
+_PARENT = "x-clarifai-emulator-parent"
+_PARENT_FIELD = bytes((0, len(_PARENT))) + _PARENT.encode()
 # What a field costs besides its characters.
 _OF_A_FIELD = 200
 # The first byte of a block after which no table is used (a size update to 0).
@@ -68,6 +72,17 @@ class Fields(dict[str, str]):
             return metadata
 
 
+class _FieldsOfInner(Fields):
+    """The fields of a call of a model: those that it always has, and what names the request around it."""
+
+    __slots__ = ()
+
+    def __init__(self, always: Fields, parent: str) -> None:
+        super().__init__(always)
+        self[_PARENT] = parent
+        self._metadata = {**always.metadata, _PARENT: parent}
+
+
 class FieldReader:
     """Reads the blocks of one connection, in the order in which they come. ``cost``: the bytes that the fields
     which were read last take in memory; nothing where they were known."""
@@ -86,6 +101,11 @@ class FieldReader:
         if known is not None:
             self.cost = 0
             return known
+        at = block.find(_PARENT_FIELD)
+        if at > 0 and (value := _plain_text(block[at + len(_PARENT_FIELD) :])):
+            fields = _FieldsOfInner(self.read(block[:at]), value)
+            self.cost += _OF_A_FIELD + len(value)
+            return fields
         before = self._table.changes
         fields = Fields(
             (bytes(name).decode("ascii", "replace"), bytes(value).decode("utf-8", "replace"))
@@ -99,6 +119,12 @@ class FieldReader:
                 self._kept.clear()
             self._kept[block] = fields
         return fields
+
+
+def _plain_text(string: bytes) -> str:
+    """Return a string of HPACK, if it is a short one without the Huffman code and nothing is behind it."""
+    is_one = len(string) > 1 and string[0] == len(string) - 1 < 127
+    return string[1:].decode("utf-8", "replace") if is_one else ""
 
 
 def write_fields(fields: Iterable[tuple[str, str]]) -> bytes:

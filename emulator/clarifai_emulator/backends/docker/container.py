@@ -17,8 +17,10 @@ from clarifai_emulator.errors import ModelError
 from clarifai_emulator.messages.quantities import parse_cpu, parse_memory
 
 SECRETS_PATH = "/etc/clarifai/secrets"
-OWN_PAT_SCRIPT = "tmp/clarifai-emulator/own_pat_main.py"
-OWN_PAT_VARIABLE = "CLARIFAI_EMULATOR_PAT"  # see ``inside/own_pat_main.py``
+SERVER_SCRIPTS = {
+    f"tmp/clarifai-emulator/{name}": name for name in ("container_server_main.py", "call_chain_main.py")
+}
+OWN_PAT_VARIABLE = "CLARIFAI_EMULATOR_PAT"  # see ``inside/container_server_main.py``
 _LOG_BYTES = "10m"
 _SMALLEST_MEMORY = 6 * 1024 * 1024  # engines refuse less
 _GPU = "nvidia.com/gpu"
@@ -31,7 +33,7 @@ class ContainerPlan:
     (AMD), ``device_groups`` the numbers of the groups that own them. ``arguments`` come after the image's own
     command; ``command`` replaces it all. ``mounts``: folders of this machine that it may read, by where it finds
     them. ``processes``: how many processes and threads it can have. ``runner_pat``: what its runner fetches its
-    work with, where its model has a CLARIFAI_PAT of its own."""
+    work with, where its model has a CLARIFAI_PAT of its own. ``refuses``: hosts that it does not reach by name."""
 
     image: str
     name: str
@@ -51,6 +53,7 @@ class ContainerPlan:
     mounts: Mapping[str, str] = field(default_factory=dict[str, str])
     processes: int = REPLICA_PROCESSES
     runner_pat: str = field(default="", repr=False)
+    refuses: Sequence[str] = ()
 
 
 def create_arguments(plan: ContainerPlan, engine: Engine, image_command: Sequence[str]) -> dict[str, Any]:
@@ -102,6 +105,8 @@ def host_arguments(plan: ContainerPlan, engine: Engine) -> dict[str, Any]:
         ]
         # Where SELinux guards files, those of a user are no container's.
         arguments["security_opt"] = [*arguments["security_opt"], "label=disable"]
+    if plan.refuses:
+        arguments["extra_hosts"] = dict.fromkeys(plan.refuses, "127.0.0.1")  # where nothing listens
     if plan.publish_health:
         arguments["port_bindings"] = {HEALTH_PORT: ("127.0.0.1", None)}
     return arguments
@@ -131,13 +136,18 @@ def _runner_pat(plan: ContainerPlan) -> dict[str, str]:
     return {OWN_PAT_VARIABLE: plan.runner_pat} if plan.runner_pat else {}
 
 
-def keeping_pat(command: Sequence[str]) -> list[str]:
-    """Return an image's command with the SDK's server started so that the runner keeps its own token. Raises
-    ``ModelError`` for an image that starts something else."""
+def with_scripts(command: Sequence[str]) -> list[str]:
+    """Return an image's command with the SDK's server started by the first of ``SERVER_SCRIPTS``; empty for an
+    image that starts something else."""
     for start, words in enumerate(pairwise(command)):
         if words == ("-m", "clarifai.runners.server"):
-            return [*command[:start], f"/{OWN_PAT_SCRIPT}", *command[start + 2 :]]
-    raise ModelError(
+            return [*command[:start], f"/{next(iter(SERVER_SCRIPTS))}", *command[start + 2 :]]
+    return []
+
+
+def cannot_keep_pat(command: Sequence[str]) -> ModelError:
+    """Return the error of a model with a token of its own in an image that does not start the SDK's server."""
+    return ModelError(
         "The model is to have a CLARIFAI_PAT of its own, from a secret or from --env, and its runner needs the "
         "replica's: the emulator can give it that where the image starts `python -m clarifai.runners.server`, and "
         f"this one starts `{' '.join(command) or 'nothing'}`.",

@@ -17,15 +17,16 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from clarifai_emulator.backends.backend import ReplicaProcess, ReplicaSpec, Surroundings
 from clarifai_emulator.backends.docker.cancellation import Cancellation
 from clarifai_emulator.backends.docker.container import (
-    OWN_PAT_SCRIPT,
     SECRETS_PATH,
+    SERVER_SCRIPTS,
     ContainerPlan,
     archive_of,
+    cannot_keep_pat,
     create_arguments,
     host_arguments,
-    keeping_pat,
     model_path_of,
     secret_files,
+    with_scripts,
 )
 from clarifai_emulator.backends.docker.container_hosts import ContainerHosts
 from clarifai_emulator.backends.docker.container_network import make_network
@@ -61,6 +62,8 @@ if TYPE_CHECKING:
 Listen = Callable[[Meeting], Awaitable[int]]
 T = TypeVar("T")
 
+# The real platform's names.
+PLATFORM = ("api.clarifai.com", "clarifai.com")
 _THREADS = 16
 _NO_SUCH_COMMAND = 127  # as a container's init says it
 _PYTHON = "python "
@@ -80,7 +83,8 @@ reader["inspect"]({{"model_path": sys.argv[1]}}, os.open("{_ANSWER}", os.O_WRONL
 
 class DockerBackend:
     """Replicas as containers. ``listen(meeting)`` opens a listener for them there and gives its port;
-    ``environ`` says where an engine may be; ``wanted``: what containers get of it (``replica_environ.py``)."""
+    ``environ`` says where an engine may be; ``wanted``: what containers get of it (``replica_environ.py``).
+    ``refuses``: hosts that they do not reach by name."""
 
     name = "docker"
 
@@ -94,8 +98,10 @@ class DockerBackend:
         environ: Callable[[], Mapping[str, str]] = own_environ,
         wanted: Sequence[str] = (),
         machines: Sequence[Machine] = (),
+        refuses: Sequence[str] = (),
     ) -> None:
         self.machines = machines
+        self._refuses = refuses
         self._environ = environ
         self._wanted = wanted
         self._settings = settings
@@ -211,10 +217,12 @@ class DockerBackend:
             await self.signatures(spec.source)
             plan = plan if self._takes_threads[spec.source.image] else replace(plan, arguments=())
         files: dict[str, bytes] = {}
-        if plan.runner_pat:
-            command = await self._call(partial(_command_of, client, spec.source.image))
-            plan = replace(plan, command=[*keeping_pat(command), *plan.arguments])
-            files[OWN_PAT_SCRIPT] = (SCRIPT.parent / "own_pat_main.py").read_bytes()
+        own_command = await self._call(partial(_command_of, client, spec.source.image))
+        if command := with_scripts(own_command):
+            plan = replace(plan, command=[*command, *plan.arguments])
+            files = {path: (SCRIPT.parent / name).read_bytes() for path, name in SERVER_SCRIPTS.items()}
+        elif plan.runner_pat:
+            raise cannot_keep_pat(own_command)
         replica = await self._run(plan, on_line, spec.secrets, files=files)
         replica.watch_health(self._probe_seconds)
         return replica
@@ -256,6 +264,7 @@ class DockerBackend:
             model=model,
             network=self._network,
             environ={**self._variables(), "CLARIFAI_API_BASE": self._base_url},
+            refuses=self._refuses,
         )
 
     def _variables(self) -> dict[str, str]:
@@ -383,6 +392,7 @@ class DockerBackend:
             arguments=["--num_threads", str(spec.num_threads)] if spec.num_threads else [],
             publish_health=engine.is_local and not engine.reaches_bridge,
             runner_pat=runner_pat,
+            refuses=self._refuses,
         )
 
     async def _run(
@@ -440,6 +450,7 @@ def make_backend(surroundings: Surroundings) -> DockerBackend:
         environ=config.environ,
         wanted=config.env,
         machines=[surroundings.machine],
+        refuses=PLATFORM if config.refuse_platform else (),
     )
 
 

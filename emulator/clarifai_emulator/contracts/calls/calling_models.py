@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -45,7 +45,7 @@ class CallingModel:
         return {"CLARIFAI_USER_ID": user or "me", "CLARIFAI_API_BASE": "https://api.clarifai.com"}
 
     def files(self) -> Iterator[Path]:
-        """Yield its modules."""
+        """Yield the modules in its folder."""
         return _modules(self.folder)
 
 
@@ -65,31 +65,20 @@ def calling_models(given: Iterable[GivenModel]) -> list[CallingModel]:
 class Callers:
     """Tells which model a place in code is part of."""
 
-    def __init__(self, names: Mapping[Path, str]) -> None:
-        """Take the name of each model by the folder of its code."""
-        self._names = names
-
-    def name(self, path: Path) -> str:
-        """Return the model that the file is part of; empty for a client."""
-        return (
-            next((name for folder in path.parents if (name := self._names.get(folder))), "") if self._names else ""
-        )
+    def __init__(self, code_of: Mapping[Path, CallingModel], names: Mapping[Path, str]) -> None:
+        """Take the files of each model that calls, and the names of given models by their directories."""
+        resolved = {Path(os.path.abspath(directory.expanduser())): name for directory, name in names.items()}
+        self._names = {path: resolved.get(model.directory, model.directory.name) for path, model in code_of.items()}
 
     def finding(self, finding: Finding) -> Finding:
         """Return the finding with the model that makes the call."""
-        name = self.name(finding.location.path) if finding.location is not None else ""
+        name = self._names.get(finding.location.path) if finding.location is not None else None
         return replace(finding, caller=name) if name else finding
 
     def call(self, call: ClientCall) -> ClientCall:
         """Return the call with the model that makes it."""
-        name = self.name(call.location.path)
+        name = self._names.get(call.location.path)
         return replace(call, caller=name, findings=tuple(map(self.finding, call.findings))) if name else call
-
-
-def named_callers(callers: Sequence[CallingModel], names: Mapping[Path, str]) -> Callers:
-    """Name the models that call. ``names``: of the given models, by their directories."""
-    resolved = {Path(os.path.abspath(directory.expanduser())): name for directory, name in names.items()}
-    return Callers({each.folder: resolved.get(each.directory, each.directory.name) for each in callers})
 
 
 def _modules(folder: Path) -> Iterator[Path]:

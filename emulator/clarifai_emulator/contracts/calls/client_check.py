@@ -26,7 +26,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from clarifai_emulator.contracts.calls.call_targets import GivenAddresses, GivenModel, NotAnAddress, read_address
-from clarifai_emulator.contracts.calls.calling_models import calling_models, named_callers
+from clarifai_emulator.contracts.calls.calling_models import Callers, calling_models
 from clarifai_emulator.contracts.calls.client_project import MOST_AT_ONCE, ClientProject, File, may_define
 from clarifai_emulator.contracts.calls.given_models import (
     KnownModel,
@@ -165,7 +165,7 @@ def _checked(
     # Copies are of this run alone: those of another one would be found by its imports.
     with tempfile.TemporaryDirectory(prefix="clarifai-check-") as work:
         done = _Check(project, known, Path(work), folder, packages, progress).run()
-    callers = named_callers(project.callers, {each.directory: each.name for each in known})
+    callers = Callers(project.code_of, {each.directory: each.name for each in known})
     calls, circles = _with_circles(map(callers.call, done.calls))
     findings = map(callers.finding, [*_unreadable(known), *unread_files(project), *done.findings, *circles])
     return CallReport(

@@ -142,10 +142,15 @@ class ClientProject:
         self._written_names: dict[str, list[str]] = {}
         read = [
             file
-            for path in sorted({*files_below(self.given, self._unlisted, docs), *_code(callers)})
+            for path in sorted(set(files_below(self.given, self._unlisted, docs)))
             if (file := self._readable(path)) is not None
         ]
         python = [file for file in read if file.kind not in FOREIGN_KINDS]
+        self.code_of = {file.path: each for each in callers for file in self._code(each)}
+        named = {file.path for file in python}
+        python += [
+            file for path in self.code_of if path not in named and (file := self._readable(path)) is not None
+        ]
         self.files = [*python, *(written for file in python for written in self._written(file))]
         # They may define workflows.
         self.definitions = [file for file in read if file.kind is ClientKind.YAML]
@@ -181,12 +186,27 @@ class ClientProject:
         above = (folder, *folder.parents)
         return next((caller for each in above if (caller := self._caller_folders.get(each))), None)
 
+    def _code(self, model: CallingModel) -> Iterator[File]:
+        """Yield the modules of a model: model.py, what it imports, and programs that it names. What lies beside it
+        and is neither, such as a script that tries it, is none of its code."""
+        first = self.file(model.folder / "model.py")
+        waiting, beside = [first] if first is not None else [], dict.fromkeys(model.files())
+        while waiting:
+            file = waiting.pop()
+            beside.pop(file.path, None)
+            yield file
+            imported = [each.path for each in self.imported(file)]
+            named = [each for each in beside if each in imported or each.name.encode() in file.content]
+            waiting += [
+                other for each in named if beside.pop(each, 0) is None and (other := self.file(each)) is not None
+            ]
+
     def _readable(self, path: Path) -> File | None:
         """Return a file that is to be checked; ``None`` where it cannot be read, with the reason kept."""
         if client_kind(path) in COMMAND_KINDS:
             return self.file(path)  # most of them are about something else
         try:
-            file = self._files[str(path)] = self._read(path)
+            file = self._files[str(path)] = self._files.get(str(path)) or self._read(path)
             file.require_text()
             return file
         except UnreadableClient as problem:
@@ -387,10 +407,6 @@ def _takes_values(file: File, importer: File) -> bool:
         return True
     name = re.escape(file.path.stem).encode(errors="surrogateescape")
     return re.search(rb"\b%s(\.\w+\s*=[^=]|\[|\.\w+[.\[])" % name, importer.content) is not None
-
-
-def _code(callers: Sequence[CallingModel]) -> Iterator[Path]:
-    return (path for each in callers for path in each.files())
 
 
 class _Groups:

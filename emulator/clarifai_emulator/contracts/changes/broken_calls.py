@@ -1,4 +1,4 @@
-"""Finds the client calls that a change breaks: right with the old models, wrong with the new ones.
+"""Finds the calls of clients and models that a change breaks: right with the old models, wrong with the new ones.
 
 old models ─► check ─► calls that were right ─┐
 new models ─► check ─► calls that are wrong ──┴─► the calls that this change breaks
@@ -10,11 +10,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from clarifai_emulator.contracts.calls.call_targets import Address
+from clarifai_emulator.contracts.calls.call_targets import Address, GivenModel
+from clarifai_emulator.contracts.calls.calling_models import calling_models
 from clarifai_emulator.contracts.calls.client_check import CallReport, check_known
 from clarifai_emulator.contracts.calls.client_project import ClientProject
-from clarifai_emulator.contracts.calls.given_models import KnownModel
+from clarifai_emulator.contracts.calls.given_models import KnownModel, read_models, require_models
 from clarifai_emulator.contracts.changes.lock import Promise
+from clarifai_emulator.contracts.endpoints.known_endpoints import shown_address
 from clarifai_emulator.contracts.reports.judged_report import Result
 from clarifai_emulator.contracts.reports.report import counted
 from clarifai_emulator.contracts.rules import RULES, found
@@ -25,6 +27,8 @@ from clarifai_emulator.messages.address import parse_address
 Pair = tuple[Promise, Promise]
 _UNCHECKED = Severity.UNCHECKED
 _NOT_GIVEN = "model-not-given"
+# Who calls whom does not change with what a model promises.
+_CIRCLE = "model-circle"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +43,22 @@ class BrokenCalls:
 
 
 def find_broken_calls(
-    paths: Sequence[Path], compared: Sequence[Pair], gone: Sequence[Promise], *, cache: Path | None = None
+    paths: Sequence[Path],
+    compared: Sequence[Pair],
+    gone: Sequence[Promise],
+    *,
+    models: Sequence[GivenModel] = (),
+    cache: Path | None = None,
 ) -> BrokenCalls:
-    """Check the clients below ``paths`` with the models as they were and as they are. ``gone``: models that are no
-    more. Raises ``ConfigError`` for paths that cannot be used, ``CheckerError`` where the type checker fails."""
-    project = ClientProject(paths)
-    rounds = [_Round(project, pairs, gone, cache).run() for pairs in _rounds(compared)]
+    """Check the clients below ``paths``, and the code of ``models``, with the compared models as they were and as
+    they are. ``gone``: models that are no more. Raises ``ConfigError`` for paths that cannot be used,
+    ``CheckerError`` where the type checker fails."""
+    require_models(models)
+    project = ClientProject(paths, callers=calling_models(models))
+    changing = {each.name for pair in compared for each in pair} | {each.name for each in gone}
+    # They may call one another as well, which the change leaves as it is.
+    unchanged = [each for each in read_models(models, cache) if _promised_name(each) not in changing]
+    rounds = [_Round(project, pairs, gone, unchanged, cache).run() for pairs in _rounds(compared)]
     findings = {finding: place for each in rounds for finding, place in each.findings.items()}
     return BrokenCalls(findings, max(each.unchecked for each in rounds), rounds[0].report)
 
@@ -106,6 +120,7 @@ class _Round:
     project: ClientProject
     pairs: Sequence[Pair]
     gone: Sequence[Promise]
+    unchanged: Sequence[KnownModel]
     cache: Path | None
 
     def run(self) -> BrokenCalls:
@@ -114,10 +129,11 @@ class _Round:
         # Clients call a model by its old name.
         after = self._check([_known(now, was.name, "new") for was, now in self.pairs])
         calls = _Calls(after.project)
-        were_wrong = {calls.key(each) for each in before.findings}
-        unchecked = {calls.key(each) for each in before.findings if each.severity is _UNCHECKED}
+        old, new = ([each for each in report.findings if each.rule != _CIRCLE] for report in (before, after))
+        were_wrong = {calls.key(each) for each in old}
+        unchecked = {calls.key(each) for each in old if each.severity is _UNCHECKED}
         findings: dict[Finding, Location | None] = {}
-        for each in after.findings:
+        for each in new:
             key = calls.key(each)
             if key in were_wrong:
                 continue
@@ -130,12 +146,17 @@ class _Round:
         return BrokenCalls(findings, len(unchecked), after)
 
     def _check(self, known: Sequence[KnownModel]) -> CallReport:
-        return check_known(self.project, known, cache=self.cache)
+        return check_known(self.project, [*known, *self.unchanged], cache=self.cache)
 
     def _gone(self, finding: Finding) -> Finding:
         names = ", ".join(each.name for each in self.gone)
         message = f"The model that is used here is gone ({names})."
         return found("model-removed", message, location=finding.location, model=finding.model)
+
+
+def _promised_name(model: KnownModel) -> str:
+    """Return the name that lock files and directories have for it."""
+    return shown_address(model.address)
 
 
 def _known(promise: Promise, name: str, side: str) -> KnownModel:

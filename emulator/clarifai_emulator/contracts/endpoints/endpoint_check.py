@@ -13,6 +13,7 @@ from clarifai_emulator.contracts.calls.client_kinds import FOREIGN_KINDS, Client
 from clarifai_emulator.contracts.calls.client_project import File
 from clarifai_emulator.contracts.calls.constants import Modules
 from clarifai_emulator.contracts.calls.given_models import KnownModel
+from clarifai_emulator.contracts.endpoints.agent_tools import judge_tool_servers
 from clarifai_emulator.contracts.endpoints.client_code import ClientCode
 from clarifai_emulator.contracts.endpoints.foreign_check import check_foreign
 from clarifai_emulator.contracts.endpoints.framework_python import FrameworkCalls
@@ -20,6 +21,7 @@ from clarifai_emulator.contracts.endpoints.http_python import HttpCalls
 from clarifai_emulator.contracts.endpoints.known_endpoints import EndpointModels
 from clarifai_emulator.contracts.endpoints.mcp_findings import judge_address, judge_tool_call
 from clarifai_emulator.contracts.endpoints.mcp_python import McpCalls
+from clarifai_emulator.contracts.endpoints.openai_brains import brain_requests
 from clarifai_emulator.contracts.endpoints.openai_findings import judge_openai
 from clarifai_emulator.contracts.endpoints.openai_python import OpenAiCalls
 from clarifai_emulator.contracts.endpoints.rest_findings import judge_http
@@ -64,8 +66,10 @@ class EndpointCheck:
             HttpCalls(code),
             SdkRequests(code),
         )
+        requests = [*openai.requests(), *frameworks.requests(), *brain_requests(code)]
         judged = [
-            *(judge_openai(each, models) for each in (*openai.requests(), *frameworks.requests())),
+            *(judge_openai(each, models) for each in requests),
+            *(call for each in requests for call in judge_tool_servers(each, models)),
             *(judge_address(each, models) for each in mcp.addresses()),
             *(judge_tool_call(each, models) for each in mcp.tool_calls()),
             *(call for each in http.requests() for call in judge_http(each, models)),

@@ -18,9 +18,12 @@ from clarifai_emulator.messages.mcp_paths import TRANSPORT as MCP_TRANSPORT
 from clarifai_emulator.messages.openai_paths import STREAM_TRANSPORT, TRANSPORT
 from clarifai_emulator.models.image_content import model_file_of
 
-_SDK_CLASS = "openai_class.py"
+_AGENT_CLASS = "agentic_class.py"
+_SDK_CLASSES = frozenset({"openai_class.py", _AGENT_CLASS})
+# What the SDK's agents take out of a request themselves.
+_OF_AGENTS = frozenset({"mcp_servers", "openai_endpoint"})
 # A class that has one of these of its own decides itself what it takes.
-_DECIDING = frozenset(
+DECIDING = frozenset(
     f"{start}{name}"
     for start, names in {
         "openai_": ("transport", "stream_transport"),
@@ -76,13 +79,18 @@ class EndpointModel:
     def routes_as_sdk(self) -> bool:
         """Tell whether the SDK's own code decides which endpoint is asked, and with what."""
         method = self.known.method(TRANSPORT)
-        if method is None or method.location is None or method.location.path.name != _SDK_CLASS:
+        if method is None or method.location is None or method.location.path.name not in _SDK_CLASSES:
             return False
         code = self.code
         return code is not None and not any(
-            isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name in _DECIDING
+            isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name in DECIDING
             for node in code.source.nodes
         )
+
+    def takes_itself(self, name: str) -> bool:
+        """Tell whether the SDK's class takes a parameter for itself, and hands it on to nobody: an agent does."""
+        method = self.known.method(TRANSPORT) if name in _OF_AGENTS else None
+        return method is not None and method.location is not None and method.location.path.name == _AGENT_CLASS
 
     @cached_property
     def hands_on_to_openai(self) -> bool:

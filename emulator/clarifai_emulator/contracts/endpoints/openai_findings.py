@@ -170,6 +170,8 @@ class _Judge:
 
     def _refused(self, name: str, value: WrittenValue, model: EndpointModel) -> None:
         request = self._request
+        if model.takes_itself(name):
+            return
         if model.hands_on_to_openai:
             message = (
                 f"{request.shown}: the code of model '{model.name}' does not take '{name}': it hands it on to the "

@@ -226,6 +226,15 @@ RESULTS = (
         "Yield something in every branch, if only an empty value.",
     ),
     Rule(
+        "credential-in-answer",
+        _ERROR,
+        Breaks.NOBODY,
+        "An answer holds the credential of a replica",
+        "Whoever reads the answer can ask models, and read about them, in the name of the replica's owner, as long "
+        "as it runs. On the platform the token may be good for more, and for longer.",
+        "Return no environment and no headers of requests that the model makes, in errors neither.",
+    ),
+    Rule(
         "unchecked-request",
         Severity.UNCHECKED,
         Breaks.NOBODY,

@@ -13,11 +13,13 @@ from clarifai_emulator.contracts.rules.finding import Finding
 from clarifai_emulator.contracts.rules.name_findings import unknown_method
 from clarifai_emulator.contracts.rules.rule import Severity
 from clarifai_emulator.contracts.signatures.shapes import KINDS, method_shape
+from clarifai_emulator.contracts.values.leaks import AnswerSearch
 from clarifai_emulator.contracts.values.wire import WireMethod
 from clarifai_emulator.errors import CallerError
 from clarifai_emulator.events import EventBus
 from clarifai_emulator.messages.address import ModelKey
 from clarifai_emulator.messages.header_text import header_text
+from clarifai_emulator.replica_tokens import hidden
 
 Mode = Literal["record", "strict", "off"]
 # The model version's message, or None.
@@ -29,6 +31,10 @@ _SIGNATURES = "_GET_SIGNATURES"
 _DEFAULTS = {1: "predict", 2: "generate", 4: "stream"}
 _TRAILER = "x-clarifai-emulator-finding"
 _LONGEST_TRAILER = 1000
+# The answer goes to its client as it is, also if strict.
+_LEAKED = (
+    "{}(): its answer holds the credential of a replica, the CLARIFAI_PAT that models find in their environment."
+)
 _VERSIONS = 256
 # A runner may leave the status of its answer out. Looked up once: of the enumeration, each look-up is a search.
 _SUCCESS = (StatusCode.SUCCESS, StatusCode.ZERO)
@@ -109,6 +115,7 @@ class WatchedCall:
         "_model",
         "_name",
         "_request_id",
+        "_search",
         "_trailers",
         "_version_id",
         "_watch",
@@ -135,6 +142,7 @@ class WatchedCall:
         self._is_old = False
         self._inlined = False
         self._is_answered = False
+        self._search = AnswerSearch()
 
     def begin(self, request: Any, kind: int) -> None:
         """Check the first message."""
@@ -166,12 +174,15 @@ class WatchedCall:
             if problems:
                 self.tell(problems)
 
-    def output(self, response: Any) -> None:
-        """Check one answer of the model. Raises ``CallerError`` if strict."""
+    def output(self, response: Any, came: Any = b"", size: int = 0) -> None:
+        """Check one answer of the model, whose bytes ``came``, if they are there; ``size``: how many, 0 if unknown.
+        Raises ``CallerError`` if strict."""
+        assert self.method is not None
+        if self._search.finds(response, came, size, is_chunk=self.method.shape.kind != 1):
+            self._record(replace(found("credential-in-answer", _LEAKED.format(self._name)), **self._about))
         self._is_answered = True
         if self._is_old or response.status.code not in _SUCCESS:
             return
-        assert self.method is not None
         for each in response.outputs:
             problems = self.method.output_problems(each.data, inlined=self._inlined)
             if problems and problems[0].rule == "result-lost":
@@ -195,12 +206,16 @@ class WatchedCall:
         refused: Finding | None = None
         for problem in problems:
             said = problem.message if problem.method else f"{self._name}(): {problem.message}"
-            finding = replace(problem, message=said, model=self._model, method=self._name)
+            finding = replace(problem, message=said, **self._about)
             self._record(finding)
             if refused is None and finding.severity is Severity.ERROR:
                 refused = finding
         if refused is not None and self._watch.mode == "strict":
             raise CallerError(code, f"{refused.rule}: {refused.message}", hint=refused.hint)
+
+    @property
+    def _about(self) -> dict[str, str]:
+        return {"model": self._model, "method": self._name}
 
     def _record(self, finding: Finding) -> None:
         self._watch.events.emit(
@@ -208,11 +223,11 @@ class WatchedCall:
             request_id=self._request_id,
             rule=finding.rule,
             severity=str(finding.severity),
-            message=finding.message,
+            message=hidden(finding.message),
             hint=finding.hint,
             model=finding.model,
             method=finding.method,
             version_id=self._version_id,
         )
-        told, before = f"{finding.rule}: {finding.message}", self._trailers.get(_TRAILER)
+        told, before = f"{finding.rule}: {hidden(finding.message)}", self._trailers.get(_TRAILER)
         self._trailers[_TRAILER] = header_text(f"{before}; {told}" if before else told, _LONGEST_TRAILER)

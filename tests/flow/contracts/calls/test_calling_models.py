@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from clarifai_emulator.contracts.calls.calling_models import calling_models
-from clarifai_emulator.contracts.calls.client_check import CallReport, GivenModel, check_known
+from clarifai_emulator.contracts.calls.client_check import CallReport, GivenModel, check_calls, check_known
 from clarifai_emulator.contracts.calls.client_project import ClientProject
 from clarifai_emulator.contracts.calls.given_models import KnownModel, read_models
 from clarifai_emulator.contracts.rules.example import examples
@@ -93,6 +93,12 @@ OTHER = [
      "self.llm.chat.completions.create(model=HELLO, messages=[])", "no-openai"),
     ("self.llm = OpenAI(base_url=f'{BASE}/v2/ext/openai', api_key=os.environ['CLARIFAI_PAT'])",
      "self.llm.chat.completions.create(model='https://clarifai.com/me/demo/models/openai', messages=[])", "wrong-base-url"),
+    ("self.llm = OpenAI(base_url=f'{BASE}/v2/ext/openai/v1', api_key=os.environ['CLARIFAI_PAT'])",
+     "self.llm.chat.completions.create(model='https://clarifai.com/me/demo/models/agent', messages=[], extra_body={'mcp_servers': ['https://clarifai.com/me/demo/models/mcp']})", None),
+    ("self.llm = OpenAI(base_url=f'{BASE}/v2/ext/openai/v1', api_key=os.environ['CLARIFAI_PAT'])",
+     "self.llm.chat.completions.create(model='https://clarifai.com/me/demo/models/agent', messages=[], extra_body={'mcp_servers': [HELLO]})", "no-mcp"),
+    ("self.llm = OpenAI(base_url=f'{BASE}/v2/ext/openai/v1', api_key=os.environ['CLARIFAI_PAT'])",
+     "self.llm.chat.completions.create(model='https://clarifai.com/me/demo/models/agent', messages=[], extra_body={'mcp_servers': ['https://example.com/mcp']})", None),
     ("self.llm = OpenAI(base_url='http://localhost:8000/v1', api_key='x')",
      "self.llm.chat.completions.create(model='mine', messages=[], anything=1)", None),
     ("self.url = f\"{BASE}/v2/ext/mcp/v1/users/{os.environ['CLARIFAI_USER_ID']}/apps/demo/models/mcp\"",
@@ -103,6 +109,17 @@ OTHER = [
     ("pass", f"requests.post(f'{{BASE}}/v2/users/me/apps/demo/models/hello/outputs', {BODY.replace('PROMPT', 'promt')}).json()", "unknown-argument"),
 ]  # fmt: skip
 USE = "\nasync def use(url, name, arguments):\n    async with Client(url) as client:\n        return await client.call_tool(name, arguments)\n"
+
+# Classes of the SDK that ask a model by themselves: (the class, its body, the rule).
+BRAINS = [
+    ("AgenticModelClass", "client = OpenAI(base_url=f'{BASE}/v2/ext/openai/v1', api_key=os.environ['CLARIFAI_PAT'])\n    model = 'https://clarifai.com/me/demo/models/openai'", None),
+    ("OpenAIModelClass", "client = OpenAI(base_url=BASE + '/v2/ext/openai/v1', api_key='x')\n    model = HELLO", "no-openai"),
+    ("OpenAIModelClass", "client = OpenAI(base_url=BASE + '/v2/ext/openai', api_key='x')\n    model = 'https://clarifai.com/me/demo/models/openai'", "wrong-base-url"),
+    ("OpenAIModelClass", "client = OpenAI(base_url='http://localhost:8000/v1', api_key='x')\n    model = 'mine'", None),
+    ("OpenAIModelClass", "client = OpenAI(base_url=os.environ['WHERE'], api_key='x')\n    model = 'mine'", None),
+    ("OpenAIModelClass", "def load_model(self):\n        self.client = OpenAI(base_url=BASE + '/v2/ext/openai/v1', api_key='x')\n        self.model = HELLO", "no-openai"),
+]  # fmt: skip
+BRAIN = HEAD + "from clarifai.runners.models.{module} import {base}\nclass Agent({base}):\n    {body}\n"
 
 
 @dataclass(frozen=True)
@@ -122,14 +139,19 @@ PAIRS = [
         Pair(CLASS.format(field="pass", load=load, call=call) + USE * ("use(" in call), rule)
         for load, call, rule in OTHER
     ),
+    *(
+        Pair(
+            BRAIN.format(module="agentic_class" if "Agentic" in base else "openai_class", base=base, body=body),
+            rule,
+        )
+        for base, body, rule in BRAINS
+    ),
 ]
 
 
 @pytest.fixture(scope="module")
 def callees() -> list[KnownModel]:
-    return read_models(
-        [GivenModel(FIXTURES / name) for name in ("hello", "types", "openai", "mcp")], None, static=True
-    )
+    return read_models([GivenModel(FIXTURES / name) for name in ("hello", "types", "openai", "mcp", "agent")], None)
 
 
 def write_model(folder: Path, code: str, *, user: str = "me", **beside: str) -> Path:
@@ -159,7 +181,7 @@ def test_of_pairs_of_models_every_wrong_call_is_found_and_nothing_is_said_of_a_r
     for each in report.findings:
         said[each.caller].append(each)
     wrong = [pair for pair in PAIRS if pair.rule is not None]
-    assert (len(PAIRS), len(wrong)) == (len(WAYS) * len(CALLS) + len(OTHER), len(WAYS) * 6 + 5)
+    assert (len(PAIRS), len(wrong)) == (len(WAYS) * len(CALLS) + len(OTHER) + len(BRAINS), len(WAYS) * 6 + 9)
     for folder, pair in zip(folders, PAIRS, strict=True):
         rules = {each.rule for each in said[folder.name]}
         assert rules == ({pair.rule} if pair.rule else set()), f"{pair.code}\n{said[folder.name]}"
@@ -194,6 +216,25 @@ def test_modules_beside_model_py_are_checked_each_by_its_own_model(tmp_path: Pat
     assert (finding.caller, finding.location and finding.location.path) == ("wrong", wrong / "1" / "ask.py")
 
 
+def test_what_model_py_neither_imports_nor_names_is_none_of_its_code(tmp_path: Path, callees: list[KnownModel]):
+    wrong = HEAD + "Model(HELLO).predict(promt='x')\n"
+    code = (
+        HEAD
+        + "import subprocess\nsubprocess.Popen([sys.executable, 'server.py'])\nfrom inner import below\nclass A: ...\n"
+    )
+    agent = write_model(tmp_path / "agent", code, server=wrong, deep=wrong, try_it=wrong)
+    (agent / "1" / "inner").mkdir()
+    (agent / "1" / "inner" / "__init__.py").write_text("")
+    (agent / "1" / "inner" / "below.py").write_text("import deep\n")
+
+    report = checked(callees, agent)
+    assert {each.location.path.name for each in report.findings if each.location} == {"server.py", "deep.py"}
+    named = checked(callees, agent, clients=(agent / "1",))
+    assert {(each.location.path.name, each.caller) for each in named.findings if each.location} == {
+        ("server.py", "agent"), ("deep.py", "agent"), ("try_it.py", ""),
+    }  # fmt: skip
+
+
 def test_modules_of_a_model_are_not_those_of_clients(tmp_path: Path, callees: list[KnownModel]):
     agent = write_model(
         tmp_path / "agent",
@@ -206,6 +247,37 @@ def test_modules_of_a_model_are_not_those_of_clients(tmp_path: Path, callees: li
 
     with_it = checked(callees, agent, clients=(client,))
     assert with_it.findings == checked(callees, clients=(client,)).findings
+
+
+OWN = "Model(f\"https://clarifai.com/{os.environ['CLARIFAI_USER_ID']}/demo/models/hello\")"
+
+
+def test_a_model_of_its_owner_is_not_that_of_somebody_else(tmp_path: Path):
+    code = CLASS.format(field="pass", load=f"self.it = {OWN}", call="self.it.predict(promt=text)")
+    agent = GivenModel(write_model(tmp_path / "agent", code, user="ada"))
+    found: dict[str, list[str]] = {}
+    for user in ("ada", "bob"):
+        hello = GivenModel(FIXTURES / "hello", f"{user}/demo/models/hello")
+        found[user] = [each.rule for each in check_calls([], [agent, hello], static=True).findings]
+    assert found == {"ada": ["unknown-argument"], "bob": ["model-not-given"]}
+
+
+def test_what_is_kept_is_looked_at_again_when_either_model_changes(tmp_path: Path):
+    code = CLASS.format(field="pass", load=f"self.it = {OWN}", call="self.it.predict(prompt=text)")
+    agent = write_model(tmp_path / "agent", code, user="ada")
+    hello = write_model(tmp_path / "hello", (FIXTURES / "hello" / "1" / "model.py").read_text(), user="ada")
+
+    def look() -> tuple[list[str], int]:
+        report = check_calls([], [GivenModel(agent), GivenModel(hello)], static=True, cache=tmp_path / "cache")
+        return [each.rule for each in report.findings], report.cached
+
+    assert look() == ([], 0)
+    assert look() == ([], 1)
+    model = hello / "1" / "model.py"
+    model.write_text(model.read_text().replace("prompt: str", "text: str").replace("prompt", "text"))
+    assert look() == (["missing-argument", "unknown-argument"], 0)
+    (agent / "config.yaml").write_text(CONFIG.format(name="agent", user="bob"))
+    assert look() == (["model-not-given"], 0)
 
 
 def test_a_comment_ignores_what_is_found_in_a_model(tmp_path: Path):

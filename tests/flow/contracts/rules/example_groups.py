@@ -11,7 +11,15 @@ def _of(*subjects: str) -> frozenset[str]:
 
 # Requests and results while a model runs, and what only a fuzzer finds.
 RUNNING = frozenset(
-    {"call-kind", "unchecked-request", "result-type", "result-missing", "result-lost", "empty-stream"}
+    {
+        "call-kind",
+        "credential-in-answer",
+        "empty-stream",
+        "result-lost",
+        "result-missing",
+        "result-type",
+        "unchecked-request",
+    }
 )
 FUZZED = frozenset({"crashing-method", "hanging-method"})
 # Their examples are something else than a client or a model: a command, or the environment matters.

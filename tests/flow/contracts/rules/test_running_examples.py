@@ -27,6 +27,9 @@ NOT_RUN = {
     "passed-model": "another package",
     "sdk-argument": "an image in the Internet",
     "workflow-not-given": "a workflow",
+    "workflow-graph": "a workflow",
+    "workflow-edge": "a workflow",
+    "unchecked-edge": "a workflow",
     "wrong-body": "requests",
 }
 ABSENT = ("import requests", "from fastmcp import Client")
@@ -147,6 +150,13 @@ def test_an_empty_result_of_a_call_without_arguments_is_found_and_in_a_dict_it_a
     for side, result, expected in (("wrong", {}, ["result-lost"]), ("right", {"error": ""}, [])):
         before = len(emulator.events("contract.finding"))
         assert running_models(side).last_error() == result
+        assert found(emulator)[before:] == expected
+
+
+def test_a_credential_in_an_answer_is_found(emulator: EmulatorThread, running_models: ModelOf) -> None:
+    for side, expected in (("wrong", ["credential-in-answer"]), ("right", [])):
+        before = len(emulator.events("contract.finding"))
+        assert running_models(side).settings(text="all")
         assert found(emulator)[before:] == expected
 
 

@@ -50,13 +50,18 @@ class Model:
             raise CallerError(StatusCode.FAILURE, UNREADABLE)
         if message["method"] == "raises":
             raise CallerError(StatusCode.FAILURE, "out of order")
+        if message["method"] == "dies":
+            raise CallerError(StatusCode.RUNNER_PROCESSING_FAILED, "Replica r ended.")
+        if message["method"] == "hangs":
+            raise CallerError(StatusCode.RPC_REQUEST_TIMEOUT, "The model had not answered.")
         call.trailers["x-clarifai-emulator-rule"] = "owner_default"
         answers = {
             "initialize": {"protocolVersion": "2025-06-18", "capabilities": {}},
             "ping": {},
             "refused": {"jsonrpc": "2.0", "id": "", "error": {"code": -32602, "message": "Unknown tool: x"}},
         }
-        text = "no json" if message["method"] == "garbage" else json.dumps(answers.get(message["method"], {}))
+        odd = {"garbage": "no json", "floods": "x" * 2_000_000}
+        text = odd.get(message["method"]) or json.dumps(answers.get(message["method"], {}))
         response = call.rpc.response_type()
         response.outputs.add().data.parts.add(id="return", data={"string_value": text})
         return response
@@ -173,6 +178,14 @@ async def test_a_client_without_a_session_is_answered_too(client: HttpClient) ->
         ("unknown", -32601, UNKNOWN),
         ("tools/call", -32602, UNREADABLE),
         ("raises", -32603, "out of order"),
+        ("dies", -32603, "Replica r ended."),
+        ("hangs", -32603, "The model had not answered."),
+        (
+            "floods",
+            -32603,
+            f"The model answered floods with what is no JSON: {'x' * 200!r}. It has 2,000,000 characters: a longer "
+            "answer is cut, as on the platform.",
+        ),
         ("garbage", -32603, "The model answered garbage with what is no JSON: 'no json'."),
     ],
 )

@@ -68,3 +68,33 @@ def test_values_of_any_length_are_written(size: int) -> None:
 def test_of_fields_of_one_name_the_last_counts_and_odd_bytes_are_no_obstacle() -> None:
     fields = FieldReader().read(Encoder().encode([("x", "1"), ("x", "2"), ("y", b"\xff\xfe")]))
     assert fields == {"x": "2", "y": "\ufffd\ufffd"}
+
+
+def test_a_last_field_that_is_another_each_time_leaves_the_others_read_once() -> None:
+    reader, encoder, other = FieldReader(), Encoder(), Decoder(1 << 20)
+    for _ in range(2):  # the second one changes nothing of the table
+        head = encoder.encode(CALL)
+        reader.read(head)
+        other.decode(head)
+    known = reader.read(head)
+    for item in ("a" * 32, "b", "c" * 126, "d" * 127, "d" * 300):
+        named = encoder.encode([("x-clarifai-emulator-parent", item)], huffman=False)
+        length = write_fields([("x", item)])[3:]
+        literal = b"\x00\x1ax-clarifai-emulator-parent" + length
+        assert reader.read(head + literal) == {**dict(CALL), "x-clarifai-emulator-parent": item}
+        assert reader.read(head + literal + literal) == {**dict(CALL), "x-clarifai-emulator-parent": item}
+        assert reader.read(head) is known, named
+
+
+@pytest.mark.parametrize("end", [b"", b"\x05abc", b"\x85abcde", b"\x7f"])
+def test_a_last_field_that_breaks_off_is_what_it_always_was(end: bytes) -> None:
+    """Nothing of it is taken for whole."""
+    reader = FieldReader()
+    block = b"\x83" + b"\x00\x1ax-clarifai-emulator-parent" + end
+    try:
+        expected = dict(Decoder(1 << 20).decode(block))
+    except (HPACKError, IndexError) as error:
+        with pytest.raises(type(error)):
+            reader.read(block)
+    else:
+        assert reader.read(block) == expected

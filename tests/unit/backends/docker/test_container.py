@@ -12,10 +12,12 @@ from clarifai_emulator.backends.docker.attachment import Frames
 from clarifai_emulator.backends.docker.container import (
     ContainerPlan,
     archive_of,
+    cannot_keep_pat,
     create_arguments,
     host_arguments,
     model_path_of,
     secret_files,
+    with_scripts,
 )
 from clarifai_emulator.backends.docker.engine import Engine
 from clarifai_emulator.backends.docker.engine_errors import explained
@@ -163,3 +165,32 @@ def test_mounted_folders_can_be_read_only_also_where_selinux_guards_them() -> No
     assert host["mounts"] == [{"Type": "bind", "Source": "/outside", "Target": "/inside", "ReadOnly": True}]
     assert host["security_opt"] == ["no-new-privileges:true", "label=disable"]
     assert "mounts" not in host_arguments(plan(), DOCKER)
+
+
+def test_a_runner_keeps_its_own_pat_beside_its_models_and_no_command_line_shows_it() -> None:
+    command = ["python", "-m", "clarifai.runners.server", "--model_path", "/home/nonroot/main"]
+    kept = with_scripts(command)
+    script = "/tmp/clarifai-emulator/container_server_main.py"
+    assert kept == ["python", script, "--model_path", "/home/nonroot/main"]
+    own = plan(command=kept, runner_pat="replica-1", environ={"CLARIFAI_PAT": "mine"})
+    made = create_arguments(own, DOCKER, [])
+    assert made["environment"]["CLARIFAI_PAT"] == "mine"
+    assert made["environment"]["CLARIFAI_EMULATOR_PAT"] == "replica-1"
+    assert "replica-1" not in str([made["entrypoint"], made["command"]])
+
+
+@pytest.mark.parametrize("command", [["sh", "-c", "python -m clarifai.runners.server"], ["./serve"], []])
+def test_a_pat_for_the_model_of_an_image_that_starts_something_else_is_refused(command: list[str]) -> None:
+    assert with_scripts(command) == []
+    assert str(cannot_keep_pat(command)) == (
+        "The model is to have a CLARIFAI_PAT of its own, from a secret or from --env, and its runner needs the "
+        "replica's: the emulator can give it that where the image starts `python -m clarifai.runners.server`, "
+        f"and this one starts `{' '.join(command) or 'nothing'}`.\nGive the secret another name, and read that in "
+        "the model; or leave the ENTRYPOINT and CMD of the Dockerfile to the SDK's."
+    )
+
+
+def test_hosts_that_are_refused_lead_nowhere() -> None:
+    host = host_arguments(plan(refuses=["api.clarifai.com"]), DOCKER)
+    assert host["extra_hosts"] == {"api.clarifai.com": "127.0.0.1"}
+    assert "extra_hosts" not in host_arguments(plan(), DOCKER)
