@@ -274,8 +274,11 @@ def test_what_was_passed_over_stands_on_the_map_with_its_reason(page: Any, clien
     deployed.autoscale_config.min_replicas = 0
     made = client.call("PostDeployments", deployments=[deployed])
     assert made.status.code == StatusCode.SUCCESS, made.status
+    rows = page.get_by_role("row")
+    page.get_by_role("link", name="crash_method · PostModelOutputs").wait_for()
+    before = rows.count()
     ask(client, "hello", "with a choice")
-    page.get_by_label("Filter requests").fill("rule:owner_default model:hello")
+    wait_for(lambda: rows.count() == before + 1)
     page.get_by_role("link", name="hello · PostModelOutputs").first.click()
     page.get_by_role("link", name="Show its way on the map").click()
     passed = page.get_by_role("listitem").filter(has_text="second").last
