@@ -208,7 +208,7 @@ def test_requests_are_filtered_and_paused(page: Any, client: Client) -> None:
     box.fill("status:failed model:crash")
     wait_for(lambda: rows.count() == 2)
     box.fill("nothing-is-called-so")
-    page.get_by_text("No request matches.").wait_for()
+    page.get_by_text("No request matches the filter.").wait_for()
     box.fill("")
     page.get_by_role("button", name="Pause").click()
     before = rows.count()

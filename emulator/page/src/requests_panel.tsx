@@ -52,7 +52,7 @@ export function RequestsPanel({ emulator, chosen }: { emulator: Emulator; chosen
         {found.length > 0 ? (
           <List rows={found.slice(0, most)} chosen={chosen} />
         ) : (
-          <Nothing emulator={emulator} isFiltered={words !== "" || all.length > 0} />
+          <Nothing emulator={emulator} isFiltered={words !== "" && wanted.length > 0} />
         )}
         {found.length > most && (
           <button type="button" onClick={() => setMost(most + SHOWN_AT_ONCE)}>
@@ -81,7 +81,7 @@ function summary(
 }
 
 function Nothing({ emulator, isFiltered }: { emulator: Emulator; isFiltered: boolean }) {
-  if (isFiltered) return <p class="empty">No request matches. Clear the filter, or show look-ups too.</p>;
+  if (isFiltered) return <p class="empty">No request matches the filter. Clear it, or show look-ups too.</p>;
   const first = emulator.state?.models[0];
   return (
     <div class="empty">

@@ -1,4 +1,4 @@
-"""People get to the page from the command line: `up` prints its address, `page` opens that of a running emulator."""
+"""People get to the page from the command line: `up` prints its address, `page` opens that of a running one."""
 
 from __future__ import annotations
 
