@@ -26,6 +26,7 @@ NEVER_RUN = tuple(
     f"{SCRIPTS}.{name}"
     for name in (
         "call_chain_main",
+        "container_server_main",
         "item_steps_main",
         "lean_main",
         "own_loopback_main",

@@ -437,7 +437,7 @@ class Emulator:
 
     async def apply(self, *files: Path) -> None:
         """Create what these topology files name, on top of what is there. Raises ``ConfigError``."""
-        await self.deploying.topology.add(files, log.info)
+        await self.deploying.topology.add(files, log.debug)
 
     async def reload_topology(self) -> TopologyOutcome:
         """Apply the changes in the topology files that the emulator was started with."""

@@ -11,6 +11,8 @@ MARK = _PREFIX.encode()
 _DIGITS = 48
 LENGTH = len(_PREFIX) + _DIGITS
 _TOKEN = re.compile(rf"{_PREFIX}[0-9a-f]{{{_DIGITS}}}")
+# So much of one is hidden, too: texts are cut before they are kept.
+_PART = re.compile(rf"{_PREFIX}[0-9a-f]{{16,{_DIGITS}}}")
 _TOKEN_IN_BYTES = re.compile(_TOKEN.pattern.encode())
 HIDDEN = f"{_PREFIX}****"
 
@@ -36,5 +38,5 @@ def bytes_hold_token(data: bytes, end: int) -> bool:
 
 
 def hidden(text: str) -> str:
-    """Return a text with the tokens of replicas in it hidden."""
-    return _TOKEN.sub(HIDDEN, text) if _PREFIX in text else text
+    """Return a text with the tokens of replicas in it hidden, and with the beginnings of tokens."""
+    return _PART.sub(HIDDEN, text) if _PREFIX in text else text

@@ -522,6 +522,21 @@ def test_a_model_that_cannot_run_here_is_refused_with_commands_to_paste(shell: S
     shell.ok("undeploy", "gpu")
 
 
+def test_topology_apply_gives_a_running_emulator_a_brain_and_then_another(
+    shell: Shell, emulator: Up, tmp_path: Path
+) -> None:
+    file = tmp_path / "brain.yaml"
+    model = "mistralai/completion/models/large"
+    for said in ("One.", "Two."):
+        file.write_text(f"stand_ins: [{{model: {model}, script: [{said}]}}]\n")
+        assert shell.ok("topology", "apply", file) == f"Applied {file}.\n"
+        assert said in shell.ok("predict", model, "prompt=x")
+    file.write_text(f"stand_ins: [{{model: {model}, script: [{{tol: x, text: y}}]}}]\n")
+    done = shell.run("topology", "apply", file)
+    assert done.returncode != 0
+    assert f"{file}:1: stand_ins[0].script[0].tol: is not a known name; did you mean 'tool'?" in done.stderr
+
+
 def test_undeploy_takes_what_it_names_and_says_what_it_took(shell: Shell, emulator: Up) -> None:
     shell.ok("deploy", MODELS / "slow")
     assert completions(shell, "undeploy slo") == {"slow"}

@@ -68,7 +68,7 @@ class Asks(ModelClass):
 
 
 @contextmanager
-def asking(tmp_path: Path, emulator: EmulatorThread, config: str = "") -> Generator[Any]:
+def asking(tmp_path: Path, emulator: EmulatorThread, config: str = "", verb: str = "deploy") -> Generator[Any]:
     """Deploy hello and the model that asks; yield what asks a method of it."""
     directory = write_model(tmp_path, "asks", ASKS)
     written = directory / "config.yaml"
@@ -76,7 +76,7 @@ def asking(tmp_path: Path, emulator: EmulatorThread, config: str = "") -> Genera
     client = Client(emulator.url)
     try:
         emulator.deploy(MODELS / "hello")
-        emulator.deploy(directory)
+        getattr(emulator, verb)(directory)
 
         def ask(method: str = "predict", **parts: str) -> str:
             answer = client.call("PostModelOutputs", inference_request("asks", method, **parts), timeout=60)
@@ -125,12 +125,13 @@ def test_openai_and_mcp_are_below_its_base_url(emulator: EmulatorThread, tmp_pat
 SECRET = "secrets: [{id: my-pat, env_var: CLARIFAI_PAT, type: env}]\n"
 
 
+@pytest.mark.parametrize("verb", ["deploy", "dev"])
 def test_a_secret_named_clarifai_pat_is_the_models_and_the_runner_keeps_its_own(
-    emulator: EmulatorThread, client: Client, tmp_path: Path
+    emulator: EmulatorThread, client: Client, tmp_path: Path, verb: str
 ) -> None:
     secrets = [{"id": "my-pat", "value": "a-token-of-mine"}]
     client.call("PostSecrets", user_app_id={"user_id": "me"}, secrets=secrets)
-    with asking(tmp_path, emulator, SECRET) as ask:
+    with asking(tmp_path, emulator, SECRET, verb) as ask:
         assert ask("variable", name="CLARIFAI_PAT") == "a-token-of-mine"
         assert ask(pat="") == "Hello, inner!"
         status, user = json.loads(ask("fetch", path="/v2/users/me", body="", token=""))

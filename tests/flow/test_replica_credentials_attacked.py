@@ -83,7 +83,7 @@ def fetched(emulator: EmulatorThread, path: str, headers: dict[str, str], body: 
 
 
 def test_it_acts_for_its_owner_whoever_asks_its_model(shared: EmulatorThread) -> None:
-    """As on the platform, where it is the key of the cluster: a model that is opened to others is their way in."""
+    """Say so: it is the key of the cluster, as on the platform. A model that others may ask is their way in."""
     assert ask(shared, HELLO_OF_ADA, token="eve-token") == "Hello, inner!"
     client = Client(shared.url, pat="eve-token")
     status = client.call("PostModelOutputs", inference_request("hello", user="ada", prompt="x")).status

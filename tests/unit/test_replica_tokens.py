@@ -23,9 +23,14 @@ def test_a_token_is_new_each_time_and_known_by_its_looks() -> None:
 def test_a_token_in_a_text_is_hidden_and_words_like_it_are_not() -> None:
     token = new_token()
     assert hidden(f"{token} and {{'pat': '{token}'}}") == "replica-**** and {'pat': 'replica-****'}"
-    for text in ("", "the replica-credential of a replica", "replica-0123", token[:-1]):
+    for text in ("", "the replica-credential of a replica", "replica-0123abcd"):
         assert hidden(text) == text
         assert not holds_token(text)
+
+
+def test_what_is_left_of_a_token_in_a_text_that_was_cut_is_hidden_too() -> None:
+    assert hidden(f"said {new_token()[:30]}") == "said replica-****"
+    assert not holds_token(new_token()[:-1])
 
 
 def test_bytes_are_looked_at_up_to_an_end() -> None:

@@ -195,7 +195,7 @@ class InProcessReplica:
                 self._warn_of_another_platform()
                 inprocess_environ.enter(self._variables)
                 _listen(self._tell)
-                edits = _Edits(self._edits, served, model_traceback, sdk_main) if self._edits else None
+                edits = self._made_edits(served)
                 item_steps_main.spare()
                 self._name_calls()
                 environ = {**spec.variables, "CLARIFAI_PAT": spec.credential}  # the model's own may be another one
@@ -218,6 +218,11 @@ class InProcessReplica:
             if self._edits is not None:
                 self._edits.close()
             self._in_loop(self._end, Exit(why=why))
+
+    def _made_edits(self, served: str) -> _Edits | None:
+        if self._edits is None:
+            return None
+        return _Edits(self._variables, self._edits, served, model_traceback, sdk_main)
 
     def _tell(self, text: str) -> None:
         self._lines.put(text)
@@ -321,6 +326,15 @@ class _Edits(reload_main.Reloads):
     imported anew for each model that is loaded."""
 
     swaps_helpers = False
+
+    def __init__(self, variables: Mapping[str, str], *parts: Any) -> None:
+        super().__init__(*parts)
+        self._variables = variables
+
+    def listen(self) -> None:
+        """Do what the emulator asks for, with the replica's variables."""
+        inprocess_environ.enter(self._variables)
+        super().listen()
 
     def hold(self, model: Any) -> Any:
         """The model is loaded: others may be, while this one waits until all of them are."""

@@ -1,4 +1,4 @@
-"""Defines the commands ``topology check`` and ``topology schema``, for the form of topology files."""
+"""Defines the commands ``topology check``, ``apply`` and ``schema``, for topology files."""
 
 from __future__ import annotations
 
@@ -10,16 +10,18 @@ from typing import Any
 import click
 
 from clarifai_emulator.cli.hints import HintingGroup
-from clarifai_emulator.cli.output import FAILED, json_option, print_json
+from clarifai_emulator.cli.output import FAILED, json_option, port_option, print_json
 
 
-@click.group(cls=HintingGroup, short_help="Check topology files; print their schema.")
+@click.group(cls=HintingGroup, short_help="Check and apply topology files; print their schema.")
 def topology() -> None:
-    """Check the files that `up --topology` takes, and print their JSON Schema for editors.
+    """Check the files that `up --topology` takes, apply them to a running emulator, and print their JSON Schema
+    for editors.
 
     \b
     Examples:
       clarifai-emulator topology check topology.yaml
+      clarifai-emulator topology apply brain.yaml
       clarifai-emulator topology schema > topology.schema.json
     """
 
@@ -63,6 +65,31 @@ def check(ctx: click.Context, files: tuple[Path, ...], as_json: bool) -> None:
         click.echo(f"{', '.join(map(str, files))}: {listed or 'empty'}. Nothing is wrong.")
     if problems:
         ctx.exit(FAILED)
+
+
+@topology.command(short_help="Create what topology files name, now.")
+@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@port_option()
+@json_option()
+def apply(files: tuple[Path, ...], port: int | None, as_json: bool) -> None:
+    """Create what topology files name in the emulator that runs: a stand-in with another script, say, or a further
+    deployment. A stand-in takes the place of an earlier one of the same model; what else is there already is an
+    error. After a `reset` it is gone.
+
+    \b
+    Examples:
+      clarifai-emulator topology apply brain.yaml
+    """
+    from clarifai_emulator.cli.connection import connect
+    from clarifai_emulator.cli.sending import refuse_elsewhere
+
+    with connect(port) as client:
+        refuse_elsewhere(client, "topology apply", "the files name directories of this machine")
+        done = client.result("Topology", files=[str(path.absolute()) for path in files])
+    if as_json:
+        print_json(done)
+    else:
+        click.echo(f"Applied {', '.join(map(str, files))}.")
 
 
 @topology.command(short_help="Print the JSON Schema of topology files.")

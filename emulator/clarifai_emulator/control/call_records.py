@@ -25,6 +25,7 @@ from clarifai_emulator.messages.data_values import (
 )
 from clarifai_emulator.messages.mcp_messages import called_tool
 from clarifai_emulator.nodepools.replica_models import model_of_replica
+from clarifai_emulator.replica_tokens import hidden
 from clarifai_emulator.store import Kind
 
 _KEPT = 5_000
@@ -107,7 +108,7 @@ class Call:
         tool, arguments = called_tool(self.method, self.arguments)
         said = f"tool {shown_call(tool, arguments)}" if tool else shown_call(self.method, self.arguments)
         by = f"{self.by} → " if self.by else ""
-        return f"{by}{self.model} {said}{answer} [{ended}{took}]"
+        return hidden(f"{by}{self.model} {said}{answer} [{ended}{took}]")
 
 
 class CallLog:

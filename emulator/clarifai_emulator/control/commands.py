@@ -116,7 +116,11 @@ class Commands:
         yield {"result": names(self._emulator, str(request.get("model") or ""))}
 
     async def _topology(self, request: dict[str, Any]) -> Answers:
-        """Apply the files of the topology, which were saved."""
+        """Create what further ``files`` name; without any, apply those of the topology, which were saved."""
+        if request.get("files"):
+            await self._verbs.apply(tuple(map(Path, request["files"])))
+            yield {"result": {"files": request["files"]}}
+            return
         yield {"result": (await self._verbs.reload_topology()).as_dict()}
 
     async def _about(self, request: dict[str, Any]) -> Answers:

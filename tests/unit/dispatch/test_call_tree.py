@@ -75,7 +75,7 @@ async def test_one_that_names_nothing_belongs_to_the_newest_and_that_is_said(tre
 
 
 async def test_what_is_left_of_a_request_that_was_answered_is_waited_for_by_nobody(tree: Tree) -> None:
-    """As of a background thread, or of a connection that was opened while another request was answered."""
+    """A background thread leaves such requests, and a connection that was opened while another was answered."""
     other = tree.work("a")
     place = tree.tree.place("a", "an item that was answered")
     assert place is not None

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 import operator
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import Any, Protocol
 
 from clarifai_emulator.contracts.calls.bindings import Bindings, Bound
@@ -273,17 +274,25 @@ class Evaluator:
     def _own_value(self, node: ast.Attribute) -> ast.expr | None:
         """Return the one expression that an attribute of an object is set to, in its class or in a method of it;
         ``None`` where the file sets it in several places, or none."""
-        values: list[Bound] = []
+        values = self._set_attributes.get(node.attr, ())
+        return values[0] if len(values) == 1 and isinstance(values[0], ast.expr) else None
+
+    @cached_property
+    def _set_attributes(self) -> Mapping[str, Sequence[Bound]]:
+        """Return what the file sets attributes to, by their names, whatever they are attributes of."""
+        found: dict[str, list[Bound]] = {}
         for each in self._source.nodes:
             if isinstance(each, ast.ClassDef):
-                values += self.bindings(each).names.get(node.attr, [])
+                for name, values in self.bindings(each).names.items():
+                    found.setdefault(name, []).extend(values)
         for each in self._source.attributes:
-            if each.attr == node.attr and not isinstance(each.ctx, ast.Load):
+            if not isinstance(each.ctx, ast.Load):
                 parent = self._source.parents.get(each)
                 is_plain = isinstance(parent, ast.Assign) and each in parent.targets
                 is_plain = is_plain or (isinstance(parent, ast.AnnAssign) and parent.target is each)
-                values.append(parent.value if is_plain and isinstance(parent, ast.Assign | ast.AnnAssign) else None)
-        return values[0] if len(values) == 1 and isinstance(values[0], ast.expr) else None
+                value = parent.value if is_plain and isinstance(parent, ast.Assign | ast.AnnAssign) else None
+                found.setdefault(each.attr, []).append(value)
+        return found
 
     def _imported(self, alias: ast.alias, statement: ast.Import | ast.ImportFrom, depth: int) -> Any:
         if isinstance(statement, ast.ImportFrom):

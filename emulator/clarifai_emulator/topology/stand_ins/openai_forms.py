@@ -24,16 +24,16 @@ Offered = dict[str, Mapping[str, Any]]
 # ── what was said ──────────────────────────────────────────────────────────────────────────────────────────
 
 
-def chat_conversation(messages: Iterable[Message]) -> list[tuple[str, str]]:
-    """Return who said what in a chat, in order; an answer of the model's is one turn."""
-    return [(str(each.get("role")), text_of(each.get("content"))) for each in messages]
+def chat_conversation(messages: Any) -> list[tuple[str, str]]:
+    """Return who said what in a chat, in order; an answer of the model's is one turn. Raises ``ValueError``."""
+    return [(str(each.get("role")), text_of(each.get("content"))) for each in _objects("messages", messages)]
 
 
 def response_conversation(request: Message) -> list[tuple[str, str]]:
     """Return who said what in a request for a response; one answer may be several items there, and those that came
-    before may be named by ``previous_response_id`` alone."""
+    before may be named by ``previous_response_id`` alone. Raises ``ValueError``."""
     given = request.get("input") or ""
-    items: list[Message] = [{"role": "user", "content": given}] if isinstance(given, str) else given
+    items = [{"role": "user", "content": given}] if isinstance(given, str) else _objects("input", given)
     previous = _TURN.match(str(request.get("previous_response_id") or ""))
     said = [("assistant", "")] * int(previous.group(1)) if previous else []
     called: set[str] = set()  # turns of which calls were seen
@@ -63,15 +63,26 @@ def text_of(content: Any) -> str:
 
 
 def offered_tools(request: Message) -> Offered:
-    """Return the tools that a request offers, of a chat or for a response, with the schema of their arguments."""
+    """Return the tools that a request offers, of a chat or for a response, with the schema of their arguments.
+    Raises ``ValueError``."""
     found: Offered = {}
     if request.get("tool_choice") == "none":
         return found
-    for tool in request.get("tools") or ():
+    for tool in _objects("tools", request.get("tools")):
         function = tool.get("function") or tool
-        if tool.get("type", "function") == "function" and function.get("name"):
-            found[function["name"]] = function.get("parameters") or {}
+        if tool.get("type", "function") == "function" and isinstance(function, dict) and function.get("name"):
+            schema: Any = function.get("parameters")
+            found[str(function["name"])] = schema if isinstance(schema, dict) else {}
     return found
+
+
+def _objects(name: str, value: Any) -> list[Message]:
+    """Return a list of objects in a request; an empty one where it is left out."""
+    items: list[Any] = value if isinstance(value, list) else [] if value is None else [value]
+    odd = [each for each in items if not isinstance(each, dict)]
+    if odd:
+        raise ValueError(f"`{name}` must be a list of objects, got {json.dumps(odd[0])[:100]} in it.")
+    return items
 
 
 # ── chat completions ───────────────────────────────────────────────────────────────────────────────────────

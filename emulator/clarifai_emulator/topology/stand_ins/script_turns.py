@@ -105,8 +105,8 @@ def _not_offered(step: str, tool: str, offered: Mapping[str, Any]) -> str:
 def _require_arguments(step: str, call: Mapping[str, Any], schema: Mapping[str, Any]) -> None:
     """Hold the names of a call's arguments against the schema of its tool."""
     arguments = _object_in(call["arguments"])
-    known: Mapping[str, Any] = schema.get("properties") or {}
-    wanted: Sequence[str] = schema.get("required") or ()
+    known: Mapping[str, Any] = _of_kind(schema.get("properties"), dict, {})
+    wanted: Sequence[str] = _of_kind(schema.get("required"), list, ())
     problem = ""
     if arguments is None:
         problem = f"arguments that are no JSON object: {call['arguments'][:_SHOWN]!r}"
@@ -120,6 +120,10 @@ def _require_arguments(step: str, call: Mapping[str, Any], schema: Mapping[str, 
             f"{step} calls the tool {call['tool']!r} with {problem}; the tool takes {takes}. Change the step's "
             "`arguments`; `unchecked: true` calls it all the same."
         )
+
+
+def _of_kind(value: Any, kind: type, otherwise: Any) -> Any:
+    return value if isinstance(value, kind) else otherwise
 
 
 def _object_in(text: str) -> dict[str, Any] | None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
 from clarifai_emulator.topology.stand_ins import openai_forms as forms
 
 TWO = {
@@ -102,3 +104,21 @@ def test_the_same_request_gets_the_same_ids() -> None:
     first, second = (forms.chat_completion({"messages": [USER]}, TWO, 1) for _ in range(2))
     assert {**first, "created": 0} == {**second, "created": 0}
     assert first["choices"][0]["message"]["tool_calls"][0]["id"] == "call_1_1"
+
+
+@pytest.mark.parametrize("odd", [3, ["text"], [None], [[]]])
+def test_what_is_no_list_of_objects_is_refused_by_name(odd: Any) -> None:
+    with pytest.raises(ValueError, match=r"`messages` must be a list of objects, got .* in it"):
+        forms.chat_conversation(odd)
+    with pytest.raises(ValueError, match=r"`input` must be a list of objects, got .* in it"):
+        forms.response_conversation({"input": odd})
+    with pytest.raises(ValueError, match=r"`tools` must be a list of objects, got .* in it"):
+        forms.offered_tools({"tools": odd})
+
+
+def test_odd_tools_and_contents_are_read_as_empty() -> None:
+    assert forms.offered_tools({"tools": [{"function": "add"}, {"function": {"name": "x", "parameters": 3}}]}) == {
+        "x": {}
+    }
+    assert forms.chat_conversation([{"role": 3, "content": {"a": 1}}, {}]) == [("3", ""), ("None", "")]
+    assert forms.response_conversation({"input": [{"type": "function_call", "call_id": 7}]}) == [("assistant", "")]

@@ -35,7 +35,7 @@ def next_turn(said: list, tools: dict):
 
 
 def prompted(prompt: str, chat_history: list, tools: list):
-    said = forms.chat_conversation(chat_history or [])
+    said = forms.chat_conversation(chat_history)
     if prompt or not said:
         said.append(("user", prompt))
     return next_turn(said, forms.offered_tools({"tools": tools}))
@@ -51,7 +51,7 @@ def endpoint_of(request: dict) -> str:
 def conversation(request: dict) -> list:
     if endpoint_of(request) == RESPONSES:
         return forms.response_conversation(request)
-    return forms.chat_conversation(request.get("messages") or [])
+    return forms.chat_conversation(request.get("messages"))
 
 
 class StandIn(ModelClass):
