@@ -34,7 +34,7 @@ def page(opens: bool, port: int | None, as_json: bool) -> None:
     if not running.page:
         raise Failure(
             f"The emulator at {running.url} was started without its page.",
-            hint="Start it again without --no-page.",
+            hint="Start it with `clarifai-emulator up`, without --no-page.",
         )
     address = page_address(running)
     if as_json:

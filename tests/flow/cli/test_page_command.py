@@ -79,7 +79,7 @@ def test_without_its_page_there_is_none_and_the_api_shows_its_own(tmp_path: Path
         done = command(process, "page")
         assert done.returncode == 1
         assert f"The emulator at {process.url} was started without its page." in done.stderr
-        assert "Start it again without --no-page." in done.stderr
+        assert "Start it with `clarifai-emulator up`, without --no-page." in done.stderr
         assert status_of(f"{process.url}/") == 200
         assert status_of(f"{process.url}/_page/state") == 404
     finally:
