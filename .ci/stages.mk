@@ -12,9 +12,9 @@ FLOW = $(1:%=tests/flow/test_%.py)
 # The flow tests that say something about another way to run a model, in short and in full.
 SHORT_CONTAINERS = predict first_hour replicas broken_models restart left_behind topology uploads
 IN_CONTAINERS = $(SHORT_CONTAINERS) routing faults slow_clients vanished_client bad_input state warm_replicas cycles \
-  load model_secrets stand_ins recorded_stand_ins rollouts
+  load model_secrets stand_ins recorded_stand_ins rollouts agents
 SHORT_GENUINE = predict broken_models
-GENUINE = $(SHORT_GENUINE) replicas rollouts faults slow_clients bad_input
+GENUINE = $(SHORT_GENUINE) replicas rollouts faults slow_clients bad_input agents
 # The unit tests that come nearest to other people's packages.
 ON_PACKAGES = api cli messages models topology
 PYTHONS = 3.12 3.13 3.14

@@ -11,7 +11,7 @@ import pytest
 from clarifai.client import Model
 
 from clarifai_emulator.control.thread import EmulatorThread
-from flow.driver import MODELS, RUNNER, running, write_model
+from flow.driver import IN_CONTAINERS, MODELS, RUNNER, running, write_model
 
 BRAIN = "openai/chat-completion/models/gpt-4o"
 AGENT = "https://clarifai.com/me/demo/models/agent"
@@ -176,7 +176,10 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
             second = write_model(folder, "mcp_stdio", IN_PROCESS_TOOLS)
         for model in (MODELS / "mcp", second, MODELS / "agent", clients):
             emulator.deploy(model)
+        # A container does not reach the emulator at the test's address: the page's leads to its own.
         base = f"{emulator.url}/v2/ext/mcp/v1/users/me/apps/demo/models"
+        if IN_CONTAINERS:
+            base = PAGE.rpartition("/")[0]
         yield Scene(emulator, (f"{base}/mcp_stdio", f"{base}/mcp"))
 
 
