@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pytest_clarifai_emulator.clarifai_fixture import Clarifai as Clarifai
     from pytest_clarifai_emulator.contract_findings import CallFinding as CallFinding
     from pytest_clarifai_emulator.deployed import DeployedModel as DeployedModel
+    from pytest_clarifai_emulator.replaced import ReplacedModel as ReplacedModel
     from pytest_clarifai_emulator.sdk_clock import Retries as Retries
 
 # Imported on first use: a session of pytest that does not use the emulator must not pay for it.
@@ -23,11 +24,12 @@ _HOMES = {
     "CallFinding": "pytest_clarifai_emulator.contract_findings",
     "Clarifai": "pytest_clarifai_emulator.clarifai_fixture",
     "DeployedModel": "pytest_clarifai_emulator.deployed",
+    "ReplacedModel": "pytest_clarifai_emulator.replaced",
     "Retries": "pytest_clarifai_emulator.sdk_clock",
     "Route": "clarifai_emulator.control.call_records",
 }
 
-__all__ = ["Call", "CallFinding", "Clarifai", "DeployedModel", "Retries", "Route"]
+__all__ = ["Call", "CallFinding", "Clarifai", "DeployedModel", "ReplacedModel", "Retries", "Route"]
 
 
 def __getattr__(name: str) -> Any:

@@ -56,15 +56,33 @@ def test_a_handle_that_is_not_there(clarifai):
     print("REFUSED", refused.value)
 """
 
+WORKFLOW = """
+workflows:
+  - id: greet
+    app_id: demo
+    nodes:
+      - {id: first, model: {model_id: hello}}
+      - {id: second, model: {model_id: hello}, node_inputs: [{node_id: first}]}
+"""
+
 MORE = """
 import pytest
 from clarifai.client import Model
+from clarifai.client.workflow import Workflow
 
 
 @pytest.mark.clarifai_models("ranker", "acme.yaml", min_replicas=0)
 def test_directories_and_topologies(clarifai):
     assert clarifai.status()["deployments"][0]["versions"][0]["state"] == "scaled to zero"
     assert Model(url="https://clarifai.com/acme/search/models/canned").predict(prompt="x") == "I am canned."
+
+
+@pytest.mark.clarifai_models("{models}/hello", "flow.yaml")
+def test_workflows(clarifai):
+    workflow = Workflow(url="https://clarifai.com/me/demo/workflows/greet")
+    answer = workflow.predict_by_bytes(b"you", input_type="text")
+    assert [each.data.text.raw for each in answer.results[0].outputs] == ["Hello, you!", "Hello, Hello, you!!"]
+    clarifai.assert_called("hello", by="node second of a workflow", times=1)
 
 
 @pytest.mark.clarifai_models
@@ -109,11 +127,15 @@ def test_methods_that_only_models_call_are_covered(run: Run) -> None:
 
 @pytest.fixture(scope="module")
 def more(nested: Nested) -> Run:
-    return nested({**GROUP, "acme.yaml": TOPOLOGY, "test_more.py": MORE})
+    return nested({**GROUP, "acme.yaml": TOPOLOGY, "flow.yaml": WORKFLOW, "test_more.py": MORE})
 
 
 def test_a_mark_takes_topologies_and_options(more: Run) -> None:
     assert more.outcome("test_directories_and_topologies") == "PASSED", more.text
+
+
+def test_a_mark_takes_workflows_of_the_models_before_them(more: Run) -> None:
+    assert more.outcome("test_workflows") == "PASSED", more.failure("test_workflows")
 
 
 def test_a_mark_without_models_says_what_it_takes(more: Run) -> None:

@@ -75,6 +75,12 @@ class _Pattern(_PatternParam):
     multiple=True,
     help="Which log. May be repeated.  [default: runner and runner.events]",
 )
+@click.option(
+    "--request",
+    "request_id",
+    metavar="REQUEST_ID",
+    help="Show the lines of a request and, indented, of those that models made inside it.",
+)
 @click.option("--all", "noise", is_flag=True, help="Show also what the runner logs while it stops or reconnects.")
 @port_option()
 @json_option("Print each line as a line of JSON.")
@@ -83,6 +89,7 @@ def logs(
     follow: bool,
     since: float | None,
     types: tuple[str, ...],
+    request_id: str | None,
     port: int | None,
     as_json: bool,
     **wanted: Any,
@@ -99,11 +106,17 @@ def logs(
       clarifai-emulator logs --since 5m --grep 'Error|Warning' --tail 20
       clarifai-emulator logs deploy-hello --type builder
       clarifai-emulator logs --json | jq -r 'select(.stream == "model") | .message'
+      clarifai-emulator logs --request 0c8e8ee2
     """
+    if request_id is not None and follow:
+        raise click.UsageError("--request shows what was printed: leave out --follow.")
     with connect(port) as client:
         match = _match(client, deployment) if deployment else {}
         request = {"log_types": list(types or _TYPES[:2]), "match": match, "since": since or 0.0, "follow": follow}
         lines = LogFilter(**wanted)
+        if request_id is not None:
+            _show_request(client, request_id, request, lines, as_json)
+            return
         try:
             for answer in client.answers("Logs", **request):
                 if "missed" in answer:
@@ -112,6 +125,41 @@ def logs(
                     _show_line(line, as_json)
         except KeyboardInterrupt:
             return
+
+
+def _show_request(
+    client: Client, request_id: str, request: dict[str, Any], chosen: LogFilter, as_json: bool
+) -> None:
+    from clarifai_emulator.cli.request_lines import RequestLines, lines_text
+    from clarifai_emulator.control.request_trees import nodes_of
+
+    kept = [answer["line"] for answer in client.answers("Logs", **request) if "line" in answer]
+    answers = client.answers("Events", prefix="", follow=False)
+    events = [answer["event"] for answer in answers if "event" in answer]
+    nodes = nodes_of(events)
+    found = (
+        [nodes[request_id]]
+        if request_id in nodes
+        else [e for e in nodes.values() if e.request_id.startswith(request_id)]
+    )
+    if len(found) != 1:
+        what = (
+            f"{len(found)} requests begin with {request_id!r}" if found else f"There is no request {request_id!r}"
+        )
+        raise Failure(
+            f"{what}, as far as the events go back.",
+            hint="clarifai-emulator events shows the requests of models; --json shows their ids (request_id).",
+        )
+    placed = RequestLines(found[0], events).of(kept)
+    answers = [*({"line": line} for line in placed), {"kept": len(placed)}]
+    shown = [line for answer in answers for line in chosen.take(answer)]
+    if as_json:
+        for line in shown:
+            print_json(line)
+    elif shown:
+        click.echo("\n".join(lines_text(shown)))
+    else:
+        click.echo(f"There are no such lines of request {found[0].request_id} or of those inside it.")
 
 
 def _match(client: Client, deployment: str) -> dict[str, str]:

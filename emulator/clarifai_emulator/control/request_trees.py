@@ -29,6 +29,7 @@ class RequestNode:
     model: str = ""
     parent_id: str = ""
     trace_id: str = ""
+    depth: int = 0
     began: float = 0.0
     milliseconds: float | None = None
     queued: float | None = None
@@ -76,6 +77,13 @@ def trees_of(events: Iterable[Mapping[str, Any]], *, every_rpc: bool = False) ->
     """Return the outermost requests that have others inside them, in the order in which they began. ``events``: as
     ``Event.as_dict`` gives them, oldest first. A request whose outer one is not among them stands by itself.
     ``every_rpc``: also what models only looked up."""
+    nodes = nodes_of(events, every_rpc=every_rpc)
+    roots = [each for each in nodes.values() if each.parent_id not in nodes and (each.calls or each.parent_id)]
+    return sorted(roots, key=lambda each: each.began)
+
+
+def nodes_of(events: Iterable[Mapping[str, Any]], *, every_rpc: bool = False) -> dict[str, RequestNode]:
+    """Return all requests by their ids, as ``trees_of`` reads them, each with those inside it."""
     nodes: dict[str, RequestNode] = {}
     for event in events:
         request_id = str(event.get("request_id") or "")
@@ -94,8 +102,7 @@ def trees_of(events: Iterable[Mapping[str, Any]], *, every_rpc: bool = False) ->
         outer = nodes.get(node.parent_id)
         if outer is not None:
             outer.calls.append(node)
-    roots = [each for each in nodes.values() if each.parent_id not in nodes and (each.calls or each.parent_id)]
-    return sorted(roots, key=lambda each: each.began)
+    return nodes
 
 
 def _decided(node: RequestNode, event: Mapping[str, Any]) -> None:
@@ -118,6 +125,7 @@ def _finished(node: RequestNode, event: Mapping[str, Any]) -> None:
 def _place(node: RequestNode, event: Mapping[str, Any]) -> None:
     node.parent_id = str(event.get("parent_id") or "")
     node.trace_id = str(event.get("trace_id") or "")
+    node.depth = int(event.get("depth") or 0)
     node.guessed = bool(event.get("guessed"))
 
 
