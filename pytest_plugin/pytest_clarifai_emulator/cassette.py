@@ -157,17 +157,31 @@ def _models_in(cassette: Cassette) -> list[str]:
     return sorted({model for call in cassette.calls if (model := model_in(call.requests[0]))})
 
 
-def _played(cassette: Cassette, user_id: str, only: tuple[str, ...]) -> list[ModelKey]:
-    """Return the models of a user whose calls are played."""
-    asked = [each.split("/") for each in _models_in(cassette)]
-    keys = [(Caller(user_id).resolve(user), app, model) for user, app, model in asked]
-    return [key for key in keys if key[0] == user_id and _is_one_of(key, only)]
+def _played(cassette: Cassette, user_id: str, only: tuple[str, ...]) -> list[tuple[ModelKey, str]]:
+    """Return the models of a user whose calls are played, each with the versions that it had then; "" for none that
+    is known."""
+    found: list[tuple[ModelKey, str]] = []
+    for name in _models_in(cassette):
+        user, _, rest = name.partition("/")
+        app, _, model_id = rest.partition("/")
+        key = (Caller(user_id).resolve(user), app, model_id)
+        if key[0] == user_id and _is_one_of(key, only):
+            found += [(key, version_id) for version_id in _versions_in(cassette, name) or [""]]
+    return found
 
 
-def _named(user_id: str, models: list[ModelKey], emulator: Emulator) -> None:
+def _versions_in(cassette: Cassette, model: str) -> list[str]:
+    """Return the versions of a model that its recorded answers show."""
+    answers = [each for call in cassette.calls if model_in(call.requests[0]) == model for each in call.answers]
+    shown = [each["model"].get("model_version") for each in answers if isinstance(each.get("model"), dict)]
+    ids = [str(each.get("id") or "") for each in shown if isinstance(each, dict)]
+    return list(dict.fromkeys(filter(None, ids)))
+
+
+def _named(user_id: str, models: list[tuple[ModelKey, str]], emulator: Emulator) -> None:
     """Let models be there that are played while others run: workflows refer to them."""
-    for key in models:
-        emulator.provisioner.of(user_id).name_model(key, Model(id=key[2], app_id=key[1]))
+    for key, version_id in models:
+        emulator.provisioner.of(user_id).name_model(key, Model(id=key[2], app_id=key[1]), version_id)
 
 
 def _require_fresh(recorded: RecordedModel, file: Path, path: Path) -> None:

@@ -40,6 +40,31 @@ def test_both(clarifai):
     assert said("you") == ["Hello, you!", "HELLO, YOU!"]
 """
 
+MADE = """
+import pytest
+from clarifai.client import App
+from clarifai.client.workflow import Workflow
+
+
+@pytest.mark.clarifai_cassette("made"{only})
+@pytest.mark.clarifai_models("hello", "loud")
+def test_made(clarifai):
+    App(user_id="me", app_id="demo").create_workflow("made.yml", display=False)
+    answer = Workflow(user_id="me", app_id="demo", workflow_id="made").predict_by_bytes(b"you", input_type="text")
+    assert [each.data.text.raw for each in answer.results[0].outputs] == ["Hello, you!", "HELLO, YOU!"]
+"""
+
+OF_SDK = """
+workflow:
+  id: made
+  nodes:
+    - id: first
+      model: {model_id: hello}
+    - id: second
+      model: {model_id: loud}
+      node_inputs: [{node_id: first}]
+"""
+
 ONE = (
     TESTS.replace('("flow")', '("flow", only=["loud"])').replace("test_both", "test_one")
     + """
@@ -137,3 +162,14 @@ def test_what_a_nodes_model_was_not_asked_yet_is_added(nested: Nested, project: 
     run = nested({"test_one.py": ONE}, "test_one.py", "-k", "added", into=folder)
     assert run.code == 0, run.text
     assert asked(folder) == [*before, ("loud", "node second of a workflow")]
+
+
+def test_a_workflow_that_the_sdk_makes_has_one_model_played(nested: Nested, project: Path, tmp_path: Path) -> None:
+    for name in ("hello", "loud"):
+        shutil.copytree(project / name, tmp_path / name)
+    files = {"made.yml": OF_SDK, "test_made.py": MADE.replace("{only}", "")}
+    run = nested(files, into=tmp_path)
+    assert run.code == 0, run.text
+    shutil.rmtree(tmp_path / "loud")
+    run = nested({**files, "test_made.py": MADE.replace("{only}", ', only=["loud"]')}, into=tmp_path)
+    assert run.outcome("test_made") == "PASSED", run.failure("test_made")

@@ -34,7 +34,7 @@ class _Stay:
 
 @dataclass(slots=True)
 class _Replica:
-    """What is known of a replica: who was there, and whose end it has printed."""
+    """Notes what is known of a replica: who was there, and whose end it has printed."""
 
     stays: list[_Stay] = field(default_factory=list[_Stay])
     closed: set[str] = field(default_factory=set[str])
