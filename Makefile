@@ -13,12 +13,12 @@ unexport PYTHONUNBUFFERED
 # A module's tests stay together, so that what they share is made once.
 WORKERS ?= --numprocesses auto --dist loadfile
 
-.PHONY: help setup demo test test-all check format bench reliability interruptions docs conformance-answers mutations fuzz attacks build clean
+.PHONY: help setup page demo test test-all check format bench reliability interruptions docs conformance-answers mutations fuzz attacks build clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
-setup: $(READY) ## create the virtual environment with everything in it
+setup: $(READY) page ## create the virtual environment with everything in it
 
 $(READY): requirements-dev.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -31,10 +31,13 @@ $(READY): requirements-dev.lock pyproject.toml
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $(READY)
 
-demo: $(READY) ## start an emulator, deploy a model, call it by every route
+page: $(READY) # the page that a browser shows, where its sources have changed
+	@$(BIN)/python emulator/page/page_build.py
+
+demo: page ## start an emulator, deploy a model, call it by every route
 	@$(BIN)/clarifai-emulator demo
 
-test: $(READY) ## run the tests, in minutes, on all cores; ARGS="tests/unit" picks some
+test: page ## run the tests, in minutes, on all cores; ARGS="tests/unit" picks some
 	@$(BIN)/python -m pytest $(if $(filter tests tests/%,$(ARGS)),$(if $(filter tests/unit,$(ARGS)),$(WORKERS)),--quick $(WORKERS)) $(ARGS)
 
 test-all: ## run everything: slow tests, containers, every way to run a model, every Python
@@ -45,10 +48,12 @@ check: $(READY) ## lint, format, types, import layers
 	@$(BIN)/ruff format --check .
 	@$(BIN)/basedpyright --warnings
 	@$(BIN)/lint-imports
+	@$(BIN)/python emulator/page/page_build.py check
 
 format: $(READY) ## format the code
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
+	@$(BIN)/python emulator/page/page_build.py format
 
 bench: $(READY) ## measure, side by side with the SDK's own server; writes benchmarks/results.json
 	@$(BIN)/python -m benchmarks $(ARGS)
@@ -94,4 +99,5 @@ build: $(READY) ## build the wheels and the source distributions into dist/
 	@$(BIN)/python -m build --no-isolation --outdir dist light
 
 clean: ## remove what the other targets made
-	rm -rf $(VENV) dist .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) dist .pytest_cache .ruff_cache .hypothesis emulator/page/node_modules \
+	  emulator/clarifai_emulator/control/page/built

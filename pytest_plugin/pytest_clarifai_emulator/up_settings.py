@@ -83,6 +83,8 @@ NOT_FOR_TESTS = {
     "pats_file": "tokens are those of the test's users",
     "contract": "`clarifai_contract` is it, with what a finding does to the test: strict, warn, off",
     "state": "each session begins with nothing, and each test with an empty account",
+    "page": "the page is for people; a test has reports",
+    "opens_page": "it says how the command runs",
     "detach": "it says how the command runs",
     "ready_fd": "it says how the command runs",
     "as_json": "it says how the command prints",

@@ -176,6 +176,7 @@ def test_up_says_where_it_is_and_keeps_its_token_to_its_user(shell: Shell, emula
     assert str(file) == emulator.started["state_file"]
     assert file.stat().st_mode & 0o777 == 0o600
     assert set(json.loads(file.read_text())) == {
+        "page",
         "url",
         "pid",
         "token",
@@ -715,7 +716,7 @@ def test_up_names_the_faults_of_its_topology(lone_shell: Shell, tmp_path: Path) 
     file.write_text("faults:\n  - {id: busy, status: MODEL_DEPLOYING}\n  - {id: slow, latency: 0.1}\n")
     process = lone_shell.start("up", "--port", "0", "--topology", file)
     assert process.stdout is not None
-    lines = [process.stdout.readline() for _ in range(9)]
+    lines = [process.stdout.readline() for _ in range(10)]
     process.terminate()
     process.communicate(timeout=20)
     assert "  Faults of the topology:    busy, slow\n" in lines

@@ -14,12 +14,14 @@ _STARTED = """
 import asyncio, sys
 import clarifai_emulator.cli.main, clarifai_emulator.cli.up, clarifai_emulator.cli.foreground
 from clarifai_emulator.config import EmulatorConfig
+from clarifai_emulator.control.page.page_mount import page_mount
 from clarifai_emulator.control.service import Control
 from clarifai_emulator.emulator import Emulator
 
 async def main():
     emulator = Emulator(EmulatorConfig(port=0))
-    emulator.mount(Control(emulator).mount())
+    control = Control(emulator)
+    emulator.mount(control.mount(), page_mount(emulator, control.token))
     async with emulator:
         print(emulator.url, flush=True)
         await asyncio.to_thread(sys.stdin.readline)
@@ -45,6 +47,7 @@ LATER = (
     *("h11", "importlib.metadata", "email", "tarfile", "zipfile", "pdb", "sqlite3", "http.client"),
     *("clarifai_emulator.deploy_half", "clarifai_emulator.reload", "clarifai_emulator.topology"),
     *("clarifai_emulator.contracts", "clarifai_emulator.cassettes", "clarifai_emulator.control.verbs"),
+    *("clarifai_emulator.control.page.page_site", "clarifai_emulator.control.snapshot", "webbrowser"),
     *("clarifai_emulator.models.directory", "clarifai_emulator.api.handlers.inference"),
 )
 

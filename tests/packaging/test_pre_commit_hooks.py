@@ -21,6 +21,7 @@ SOURCES = (
     "emulator",
     "pytest_plugin",
     "light",
+    "hatch_build.py",
     "pyproject.toml",
     "README.md",
     "LICENSE",
@@ -76,9 +77,12 @@ def test_a_hook_runs_when_anything_changed_that_check_reads(hook: str) -> None:
 @pytest.mark.slow
 def test_hooks_refuse_what_would_fail_with_the_model(tmp_path: Path) -> None:
     hooks = _repository(tmp_path / "hooks")
+    shutil.copyfile(ROOT / ".gitignore", hooks / ".gitignore")
     for name in SOURCES:
-        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copyfile
-        copy(ROOT / name, hooks / name)
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, hooks / name, ignore=shutil.ignore_patterns("node_modules", "built"))
+        else:
+            shutil.copyfile(ROOT / name, hooks / name)
     revision = _commit(hooks)
     project = _repository(tmp_path / "project")
     shutil.copytree(ROOT / "fixtures/models/hello", project / "models/hello")

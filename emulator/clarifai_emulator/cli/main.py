@@ -22,6 +22,7 @@ _COMMANDS = {
     "logs": "logs",
     "events": "logs",
     "route": "route",
+    "page": "page",
     "check": "check",
     "stubs": "stubs",
     "fault": "faults",

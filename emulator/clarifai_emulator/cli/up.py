@@ -196,11 +196,23 @@ def _size(ctx: click.Context, param: click.Parameter, value: str) -> int:
 )
 @env_option("Let replicas have this variable too: its value here, or the one given.")
 @debug_options("every deployment, at this port and those after it")
+@click.option(
+    "--page/--no-page", default=True, show_default=True, help="Serve the page that shows a browser what runs."
+)
+@click.option("--open/--no-open", "opens_page", help="Open the page in a browser.")
 @click.option("-d", "--detach", is_flag=True, help="Start it in the background; return when it answers.")
 @click.option("--ready-fd", type=int, hidden=True)
 @click.option("--tied-to-fd", type=int, hidden=True)
 @json_option("Print each event as a line of JSON.")
-def up(detach: bool, ready_fd: int | None, tied_to_fd: int | None, as_json: bool, **options: Any) -> None:
+def up(
+    detach: bool,
+    ready_fd: int | None,
+    tied_to_fd: int | None,
+    as_json: bool,
+    page: bool,
+    opens_page: bool,
+    **options: Any,
+) -> None:
     """Start an emulator and print what happens in it. Ctrl-C stops it and every replica.
 
     Every option can be set in the environment as CLARIFAI_EMULATOR_<OPTION>. CLARIFAI_EMULATOR_TOKEN is the token
@@ -211,6 +223,7 @@ def up(detach: bool, ready_fd: int | None, tied_to_fd: int | None, as_json: bool
     Examples:
       clarifai-emulator up
       clarifai-emulator up --port 0 --detach
+      clarifai-emulator up --open                   (and look at it in a browser)
       clarifai-emulator up --backend inprocess      (breakpoints in model.py stop here)
       clarifai-emulator up --backend docker         (each replica is a container)
       clarifai-emulator up --accelerators simulated:2xNVIDIA-A10G
@@ -222,10 +235,12 @@ def up(detach: bool, ready_fd: int | None, tied_to_fd: int | None, as_json: bool
       CLARIFAI_EMULATOR_TOKEN=$(openssl rand -hex 24) clarifai-emulator up --host 0.0.0.0
     """
     config = config_of(options)
+    if opens_page and not page:
+        raise click.UsageError("--open and --no-page exclude each other: there is no page to open.")
     token = _control_token(os.environ)
     if detach and ready_fd is None:
         _warn(config)
-        _detach(options, as_json)
+        _detach({**options, "page": page}, opens_page=opens_page)
         return
     gc.disable()  # until it listens: what is made before that stays
     click.get_current_context().call_on_close(gc.enable)
@@ -237,12 +252,20 @@ def up(detach: bool, ready_fd: int | None, tied_to_fd: int | None, as_json: bool
         with held_back():
             parent = launch_early(config.url(config.port), config.start_method, wanted=config.env)
     try:
-        from clarifai_emulator.cli.foreground import serve
+        from clarifai_emulator.cli.foreground import PageWishes, serve
     except BaseException:
         if parent is not None:
             parent.close()
         raise
-    serve(config, parent=parent, as_json=as_json, ready_fd=ready_fd, token=token, tied_to_fd=tied_to_fd)
+    serve(
+        config,
+        parent=parent,
+        as_json=as_json,
+        ready_fd=ready_fd,
+        token=token,
+        tied_to_fd=tied_to_fd,
+        page=PageWishes(page, opens_page),
+    )
 
 
 def _control_token(environ: Mapping[str, str]) -> str:
@@ -323,7 +346,7 @@ def arguments_of(options: Mapping[str, Any]) -> list[str]:
     return arguments
 
 
-def _detach(options: Mapping[str, Any], as_json: bool) -> None:
+def _detach(options: Mapping[str, Any], *, opens_page: bool) -> None:
     from clarifai_emulator.cli.background import launch
     from clarifai_emulator.control.running import run_dir
 
@@ -335,6 +358,10 @@ def _detach(options: Mapping[str, Any], as_json: bool) -> None:
     environ = {**os.environ, **told}
     launched = launch(arguments_of(options), run_dir(), environ=environ)
     running, log_file = launched.running, launched.log_file
+    if opens_page:
+        from clarifai_emulator.cli.page import open_page
+
+        open_page(running)
     if wants_json():
         facts = {"url": running.url, "port": running.port, "pid": running.pid, "user_id": running.user_id}
         print_json({**facts, "log_file": str(log_file)})
@@ -342,6 +369,10 @@ def _detach(options: Mapping[str, Any], as_json: bool) -> None:
     click.echo(
         click.style(f"Clarifai emulator at {running.url}", bold=True, fg="green") + f" (process {running.pid})"
     )
+    if running.page:
+        from clarifai_emulator.control.page.page_address import page_address
+
+        click.echo(f"  page:  {page_address(running)}")
     click.echo(f"  log:   {log_file}")
     click.echo(f'  use:   eval "$(clarifai-emulator env --port {running.port})"')
     click.echo(f"  stop:  clarifai-emulator down --port {running.port}")

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from clarifai_emulator.api.transport.grpc_stream import GrpcStream
 from clarifai_emulator.backends.backend import Debugging
 from clarifai_emulator.backends.printed import LogOrigin, without_colours
+from clarifai_emulator.control.explaining import explained
 from clarifai_emulator.control.progress_answers import Answers, with_progress
 from clarifai_emulator.control.snapshot import names
 from clarifai_emulator.control.verbs import FaultState, Verbs
@@ -26,7 +27,6 @@ from clarifai_emulator.messages.json import as_dict
 from clarifai_emulator.models.version_source import Watched
 from clarifai_emulator.reload.plan import ReloadKind
 from clarifai_emulator.reload.project import Options, Outcome
-from clarifai_emulator.routing import Ask, RoutingError
 from clarifai_emulator.store import Kind
 
 _ANSWER_SECONDS = 0.05
@@ -150,26 +150,7 @@ class Commands:
         }
 
     async def _route(self, request: dict[str, Any]) -> Answers:
-        yield {"result": await self._explain(request)}
-
-    async def _explain(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Return the decision for a request that is only asked about."""
-        ask = Ask(
-            caller=request.get("caller") or "",
-            model_user=request.get("model_user") or "",
-            model_app=request.get("model_app", ""),
-            model_id=request.get("model_id", ""),
-            version_id=request.get("version_id", ""),
-            deployment=_key(request.get("deployment")),
-            nodepool=_key(request.get("nodepool")),
-            runner_id=request.get("runner_id", ""),
-        )
-        ask = self._verbs.account.asked(ask)
-        try:
-            decision = (await self._verbs.route(ask)).as_dict()
-            return {"ask": ask.as_dict(), "decision": decision, "is_settled": self._emulator.is_settled(ask)}
-        except RoutingError as error:
-            return {"ask": ask.as_dict(), "refusal": error.as_dict()}
+        yield {"result": await explained(self._emulator, self._verbs, request)}
 
     async def _events(self, request: dict[str, Any]) -> Answers:
         """Tell of kept events after ``since`` whose kind begins with ``prefix``; with ``follow``, then of new ones.
@@ -278,10 +259,6 @@ def _line_as_dict(line: LogLine) -> dict[str, Any]:
         "runner_id": ids["runner_id"],
         "model": "/".join(ids[name] for name in ("user_id", "app_id", "model_id")),
     }
-
-
-def _key(value: list[str] | None) -> Any:
-    return tuple(value) if value else None
 
 
 def _debugging(request: dict[str, Any]) -> Debugging | None:

@@ -27,7 +27,7 @@ TOKEN_VARIABLE = "CLARIFAI_EMULATOR_TOKEN"
 class Running:
     """Describes a running emulator. ``token`` opens its controls, so the file is for its user only; ``pat`` is a
     token that its API accepts; ``started`` is seconds since the epoch. ``place``: where its process has this
-    ``pid``; ``run``: what its health check calls this run of it."""
+    ``pid``; ``run``: what its health check calls this run of it. ``page``: whether it has its page."""
 
     url: str
     pid: int
@@ -38,6 +38,7 @@ class Running:
     pat: str = ANY_TOKEN
     place: str = field(default_factory=this_place)
     run: str = ""
+    page: bool = False
 
     @property
     def is_here(self) -> bool:

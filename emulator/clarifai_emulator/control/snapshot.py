@@ -13,6 +13,7 @@ from clarifai_emulator.messages.address import NodepoolKey, parse_name
 from clarifai_emulator.nodepools.fleet import Fleet, ReplicaRecord
 from clarifai_emulator.reload.project import Project
 from clarifai_emulator.routing.candidate_deployments import served_model
+from clarifai_emulator.routing.nodepool_ranking import nodepool_keys
 from clarifai_emulator.store import Kind
 
 
@@ -105,6 +106,7 @@ def _deployment(emulator: Emulator, deployment: Deployment) -> dict[str, Any]:
         "enabled": deployment.status == Deployment.ENABLED,
         "min_replicas": deployment.autoscale_config.min_replicas,
         "max_replicas": deployment.autoscale_config.max_replicas,
+        "nodepools": ["/".join(key) for key in nodepool_keys(deployment)],
         "versions": [_fleet(fleet) for fleet in fleets],
     }
 

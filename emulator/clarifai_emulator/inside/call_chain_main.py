@@ -26,7 +26,8 @@ _OPENERS = ("secure_channel", "insecure_channel")
 _METHODS = ("unary_unary", "unary_stream", "stream_unary", "stream_stream")
 _POOL_WORKER = getattr(concurrent.futures.thread, "_worker", None)
 
-# The item for which a thread of the model works; the runner's own variable is that of the thread that has the item.
+# The item for which a thread of the model works or a message is sent, empty for none; the runner's own variable is
+# that of the thread that has the item.
 lent_item = contextvars.ContextVar("clarifai_emulator_item", default=None)
 
 
@@ -53,7 +54,8 @@ class CallChain:
 
     def item(self):
         """Return the id of the item that is being worked on here; None outside of one."""
-        return lent_item.get() or self.own_item.get()
+        lent = lent_item.get()
+        return (self.own_item.get() if lent is None else lent) or None
 
     def is_own(self, host, port):
         return _place(host, port) == self.own
@@ -65,6 +67,7 @@ class CallChain:
             self.wrap_channels(module)
         self.put(http.client.HTTPConnection, "endheaders", self.endheaders)
         later = {"httpx": self.wrap_httpx, "httpx2": self.wrap_httpx, "aiohttp": self.wrap_aiohttp}
+        later |= {"mcp.shared.message": self.wrap_messages, "mcp.client.streamable_http": self.wrap_sending}
         for name, wrap in later.items():
             if name in sys.modules:
                 wrap(sys.modules[name])
@@ -176,6 +179,39 @@ class CallChain:
             return send
 
         self.put(getattr(module, "ClientRequest", None), "send", of)
+
+    # MCP: a connection's own task sends what is put into it, in the context of who made the connection.
+
+    def wrap_messages(self, module):
+        """Let messages keep the item for which they are made."""
+
+        def of(genuine):
+            def made(message, /, *args, **named):
+                genuine(message, *args, **named)
+                message._clarifai_emulator_item = self.item()
+
+            return made
+
+        if (kind := getattr(module, "SessionMessage", None)) is not None:
+            self.put(kind, "__init__", of)
+
+    def wrap_sending(self, module):
+        """Let a connection send a message for the item that the message keeps, not for that of the connection."""
+
+        def of(genuine):
+            async def send(transport, context, *args, **named):
+                before, message = lent_item.get(), getattr(context, "session_message", None)
+                if hasattr(message, "_clarifai_emulator_item"):
+                    lent_item.set(message._clarifai_emulator_item or "")
+                try:
+                    return await genuine(transport, context, *args, **named)
+                finally:
+                    lent_item.set(before)
+
+            return send
+
+        if (kind := getattr(module, "StreamableHTTPTransport", None)) is not None:
+            self.put(kind, "_handle_post_request", of)
 
 
 def own_variable():

@@ -149,6 +149,46 @@ def test_metadata_is_added_to_wherever_it_stands(
     assert call_chain_main.NamingCall(call, chain.item)(*args, **named) == expected
 
 
+def test_a_message_is_sent_for_who_made_it_whoever_made_the_connection(chain: CallChain) -> None:
+    class SessionMessage:
+        def __init__(self, message: str) -> None:
+            self.message = message
+
+    class StreamableHTTPTransport:
+        async def _handle_post_request(self, context: Any) -> str | None:
+            if context.session_message.message == "fails":
+                raise OSError
+            return chain.item()
+
+    class Context:
+        def __init__(self, message: Any) -> None:
+            self.session_message = message
+
+    async def sent(message: Any) -> str | None:
+        return await StreamableHTTPTransport()._handle_post_request(Context(message))  # pyright: ignore[reportPrivateUsage]
+
+    older = SessionMessage("older")
+    module: Any = ModuleType("mcp")
+    chain.wrap_messages(module)  # of a version that has none
+    module.SessionMessage, module.StreamableHTTPTransport = SessionMessage, StreamableHTTPTransport
+    chain.wrap_messages(module)
+    chain.wrap_sending(module)
+    mine = SessionMessage(message="mine")
+    token = ITEM.set(None)
+    nobodys = SessionMessage("nobody's")
+    ITEM.reset(token)
+    token = ITEM.set("that of the connection")
+    assert [asyncio.run(sent(each)) for each in (mine, nobodys, older)] == [
+        "an-item",
+        None,
+        "that of the connection",
+    ]
+    with pytest.raises(OSError):
+        asyncio.run(sent(SessionMessage("fails")))
+    assert chain.item() == "that of the connection"
+    ITEM.reset(token)
+
+
 def test_a_module_that_is_imported_later_is_wrapped_then(
     chain: CallChain, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,0 +1,146 @@
+// Follows the emulator: its events as they come, and its state after something has changed.
+//
+// A page that nobody looks at follows nothing: browsers have few connections to one address, and other tabs need them.
+
+import { ReplicaLives } from "./lives";
+import { Requests } from "./requests";
+import type { EmulatorEvent, EmulatorState } from "./told";
+
+const RETRY_MILLISECONDS = 1000;
+const STATE_MILLISECONDS = 1000;
+
+export type Link = "connecting" | "live" | "gone" | "locked";
+
+export class Locked extends Error {}
+
+export async function ask<T>(path: string, query: Record<string, string> = {}): Promise<T> {
+  const answer = await fetch(`/_page/${path}?${new URLSearchParams(query)}`, { credentials: "same-origin" });
+  const told = await answer.json();
+  if (answer.status === 401) throw new Locked();
+  if (!answer.ok) throw new Error(told?.status?.details ?? `The emulator answered ${answer.status}.`);
+  return told as T;
+}
+
+export class Emulator {
+  readonly requests = new Requests();
+  readonly lives = new ReplicaLives();
+  state: EmulatorState | undefined;
+  version = "";
+  link: Link = "connecting";
+  missed = 0;
+  restarts = 0;
+  private run = "";
+  private lastId = "";
+  private source: EventSource | undefined;
+  private readonly listeners = new Set<() => void>();
+  private isTelling = false;
+  private stateTimer: number | undefined;
+  private retryTimer: number | undefined;
+  private stateCost = 0;
+
+  start(): void {
+    document.addEventListener("visibilitychange", () => (document.hidden ? this.pause() : void this.lookAgain()));
+    this.open();
+  }
+
+  subscribe(listener: () => void): () => void {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
+  }
+
+  private open(): void {
+    if (this.source || this.link === "locked") return;
+    const source = new EventSource(`/_page/events?since=${encodeURIComponent(this.lastId)}`);
+    this.source = source;
+    source.addEventListener("hello", (message) => this.greet(JSON.parse(message.data)));
+    source.addEventListener("missed", (message) => {
+      this.missed += Number(message.data);
+      this.tell();
+    });
+    source.addEventListener("message", (message) => {
+      this.lastId = message.lastEventId;
+      this.take(JSON.parse(message.data));
+    });
+    source.addEventListener("error", () => this.lose());
+  }
+
+  private pause(): void {
+    this.source?.close();
+    this.source = undefined;
+    window.clearTimeout(this.retryTimer);
+  }
+
+  private lose(): void {
+    this.pause();
+    if (this.link !== "locked") this.link = "gone";
+    this.tell();
+    this.retryTimer = window.setTimeout(() => void this.lookAgain(), RETRY_MILLISECONDS);
+  }
+
+  // A stream does not say why it was refused; the state does.
+  private async lookAgain(): Promise<void> {
+    await this.refresh();
+    if (this.link === "locked" || document.hidden) return;
+    this.open();
+  }
+
+  private greet(hello: { run: string; missed: number }): void {
+    if (this.run && this.run !== hello.run) {
+      this.requests.clear();
+      this.lives.clear();
+      this.missed = 0;
+      this.restarts += 1;
+      this.lastId = "";
+    }
+    this.run = hello.run;
+    this.missed += hello.missed;
+    this.link = "live";
+    this.tell();
+    this.refreshSoon();
+  }
+
+  private take(events: EmulatorEvent[]): void {
+    for (const event of events) {
+      this.requests.take(event);
+      this.lives.take(event);
+    }
+    this.tell();
+    this.refreshSoon();
+  }
+
+  // A large state is asked for less often, so that looking at it stays a small part of what the emulator does.
+  private refreshSoon(): void {
+    if (this.stateTimer !== undefined) return;
+    const wait = this.state ? Math.max(STATE_MILLISECONDS, 10 * this.stateCost) : 0;
+    this.stateTimer = window.setTimeout(async () => {
+      this.stateTimer = undefined;
+      await this.refresh();
+    }, wait);
+  }
+
+  private async refresh(): Promise<void> {
+    const began = performance.now();
+    try {
+      const told = await ask<{ version: string; state: EmulatorState }>("state");
+      this.state = told.state;
+      this.version = told.version;
+      if (this.link === "locked") this.link = "connecting";
+    } catch (error) {
+      if (error instanceof Locked) {
+        this.link = "locked";
+        this.pause();
+      }
+    }
+    this.stateCost = performance.now() - began;
+    this.tell();
+  }
+
+  private tell(): void {
+    if (this.isTelling) return;
+    this.isTelling = true;
+    window.setTimeout(() => {
+      this.isTelling = false;
+      for (const listener of this.listeners) listener();
+    }, 100);
+  }
+}

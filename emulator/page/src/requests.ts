@@ -1,0 +1,175 @@
+// Puts events together by the request that they are about, and keeps so many of the newest requests.
+
+import { type Decision, type EmulatorEvent, type Refusal, text } from "./told";
+
+const MOST_REQUESTS = 5000;
+const MOST_EVENTS = 100;
+const SUCCESS = 10000;
+const PREDICTIONS = ["PostModelOutputs", "GenerateModelOutputs", "StreamModelOutputs", "PostWorkflowResults"];
+
+export interface RequestRow {
+  id: string;
+  began: number;
+  rpc: string;
+  user: string;
+  model: string;
+  milliseconds: number | undefined;
+  status: number | undefined;
+  outcome: "running" | "ok" | "failed" | "cancelled";
+  said: string;
+  error: string;
+  rule: string;
+  replica: string;
+  nodepool: string;
+  parent: string;
+  call: string;
+  route: Decision | undefined;
+  refusal: Refusal | undefined;
+  findings: EmulatorEvent[];
+  faults: EmulatorEvent[];
+  events: EmulatorEvent[];
+  notShown: number;
+  words: string;
+}
+
+export class Requests {
+  readonly rows = new Map<string, RequestRow>();
+  forgotten = 0;
+
+  take(event: EmulatorEvent): void {
+    const id = text(event, "request_id");
+    if (!id) return;
+    let row = this.rows.get(id);
+    if (!row) {
+      row = emptyRow(id, event.time);
+      this.rows.set(id, row);
+      if (this.rows.size > MOST_REQUESTS) {
+        const oldest = this.rows.keys().next().value;
+        if (oldest !== undefined) this.rows.delete(oldest);
+        this.forgotten += 1;
+      }
+    }
+    note(row, event);
+  }
+
+  clear(): void {
+    this.rows.clear();
+    this.forgotten = 0;
+  }
+}
+
+export function rowOf(id: string, events: EmulatorEvent[]): RequestRow | undefined {
+  if (!events.length) return undefined;
+  const requests = new Requests();
+  for (const event of events) requests.take(event);
+  return requests.rows.get(id);
+}
+
+export function isPrediction(row: RequestRow): boolean {
+  return row.route !== undefined || row.refusal !== undefined || PREDICTIONS.includes(row.rpc);
+}
+
+function emptyRow(id: string, began: number): RequestRow {
+  return {
+    id,
+    began,
+    rpc: "",
+    user: "",
+    model: "",
+    milliseconds: undefined,
+    status: undefined,
+    outcome: "running",
+    said: "running",
+    error: "",
+    rule: "",
+    replica: "",
+    nodepool: "",
+    parent: "",
+    call: "",
+    route: undefined,
+    refusal: undefined,
+    findings: [],
+    faults: [],
+    events: [],
+    notShown: 0,
+    words: "",
+  };
+}
+
+function note(row: RequestRow, event: EmulatorEvent): void {
+  if (row.events.some((each) => each.seq === event.seq)) return;
+  if (row.events.length < MOST_EVENTS || event.kind === "request.finished") row.events.push(event);
+  else row.notShown += 1;
+  row.parent ||= text(event, "parent_id");
+  row.replica = text(event, "replica_id") || row.replica;
+  if (event.kind === "route.decided") {
+    row.route = event as unknown as Decision;
+    row.model = row.route.model;
+    row.rule = row.route.rule;
+    row.nodepool ||= row.route.nodepools[0] ?? "";
+  } else if (event.kind === "route.refused") {
+    row.refusal = event as unknown as Refusal;
+    row.rule = "refused";
+    row.model ||= text(event.ask as EmulatorEvent, "model");
+  } else if (event.kind === "contract.finding") {
+    row.findings.push(event);
+  } else if (event.kind === "fault.injected") {
+    row.faults.push(event);
+  } else if (event.kind === "request.finished") {
+    finish(row, event);
+  }
+  row.words = "";
+}
+
+function finish(row: RequestRow, event: EmulatorEvent): void {
+  row.rpc = text(event, "rpc");
+  row.user = text(event, "user_id");
+  row.milliseconds = Number(event.milliseconds ?? 0);
+  row.began = event.time - row.milliseconds / 1000;
+  row.status = event.status === undefined ? undefined : Number(event.status);
+  row.error = text(event, "error");
+  row.nodepool = text(event, "nodepool") || row.nodepool;
+  row.call = text(event, "call");
+  const transport = text(event, "grpc_status");
+  if (event.cancelled) [row.outcome, row.said] = ["cancelled", "cancelled"];
+  else if (transport) [row.outcome, row.said] = ["failed", transport];
+  else if (row.status === undefined || row.status === SUCCESS) [row.outcome, row.said] = ["ok", "ok"];
+  else [row.outcome, row.said] = ["failed", String(row.status)];
+}
+
+const FIELDS: Record<string, (row: RequestRow) => string> = {
+  model: (row) => row.model,
+  method: (row) => `${row.rpc} ${row.call}`,
+  rule: (row) => row.rule,
+  status: (row) => `${row.outcome} ${row.said}`,
+  user: (row) => row.user,
+  replica: (row) => row.replica,
+  nodepool: (row) => row.nodepool,
+};
+
+export const FILTER_FIELDS = Object.keys(FIELDS);
+
+export function filterOf(words: string): (row: RequestRow) => boolean {
+  const tests = words
+    .toLowerCase()
+    .split(/\s+/)
+    .filter(Boolean)
+    .map((word) => {
+      const [, name, wanted] = /^([a-z]+):(.*)$/.exec(word) ?? [];
+      const field = name === undefined ? undefined : FIELDS[name];
+      if (field)
+        return (row: RequestRow) =>
+          field(row)
+            .toLowerCase()
+            .includes(wanted ?? "");
+      return (row: RequestRow) => wordsOf(row).includes(word);
+    });
+  return (row) => tests.every((test) => test(row));
+}
+
+function wordsOf(row: RequestRow): string {
+  row.words ||= [row.id, row.call, row.error, ...FILTER_FIELDS.map((name) => FIELDS[name]?.(row) ?? "")]
+    .join(" ")
+    .toLowerCase();
+  return row.words;
+}

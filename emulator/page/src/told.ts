@@ -1,0 +1,107 @@
+// Describes what the emulator tells: its events, and its state as `clarifai-emulator status --json` prints it.
+
+export interface EmulatorEvent {
+  seq: number;
+  time: number;
+  kind: string;
+  [field: string]: unknown;
+}
+
+export interface Rejected {
+  what: string;
+  reason: string;
+}
+
+export interface ReplicaState {
+  replica_id: string;
+  state: string;
+  pid: number;
+  nodepool: string;
+  devices: string[];
+  runner: string;
+  runner_because: string;
+}
+
+export interface VersionState {
+  model: string;
+  version_id: string;
+  state: string;
+  wanted: number;
+  in_flight: number;
+  queued: number;
+  pending: string;
+  error: string;
+  last_crash: { seconds_ago: number; reason: string } | null;
+  replicas: ReplicaState[];
+}
+
+export interface DeploymentState {
+  user_id: string;
+  deployment_id: string;
+  model: string | null;
+  enabled: boolean;
+  min_replicas: number;
+  max_replicas: number;
+  nodepools: string[];
+  versions: VersionState[];
+}
+
+export interface NodepoolState {
+  user_id: string;
+  compute_cluster_id: string;
+  nodepool_id: string;
+  instance_types: string[];
+  max_instances: number;
+  instances_in_use: number;
+}
+
+export interface EmulatorState {
+  url: string;
+  user_id: string;
+  accelerators: string[];
+  no_accelerators_because: string;
+  nodepools: NodepoolState[];
+  deployments: DeploymentState[];
+  shared: VersionState[];
+  models: string[];
+  faults: { id: string; rule: string }[];
+}
+
+export interface Decision {
+  rule: string;
+  deployment: string | null;
+  nodepools: string[];
+  model: string;
+  version_id: string;
+  reason: string;
+  rejected: Rejected[];
+}
+
+export interface Refusal {
+  code: number;
+  description: string;
+  details: string;
+  hint: string;
+  note: string;
+  rejected: Rejected[];
+}
+
+export interface Explained {
+  decision?: Decision;
+  refusal?: Refusal;
+  is_settled?: boolean;
+}
+
+export interface LogLine {
+  seq: number;
+  time: number;
+  is_event: boolean;
+  origin: string;
+  text: string;
+  cut: number;
+}
+
+export function text(event: EmulatorEvent | undefined, field: string): string {
+  const value = event?.[field];
+  return value === undefined || value === null ? "" : typeof value === "string" ? value : JSON.stringify(value);
+}
