@@ -136,13 +136,15 @@ def test_a_workflow_is_played_where_no_model_is(nested: Nested, project: Path, t
     assert run.outcome("test_both") == "PASSED", run.text
 
 
-@pytest.fixture(scope="module")
-def one(nested: Nested, project: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
+@pytest.fixture(scope="module", params=SCOPES)
+def one(
+    request: pytest.FixtureRequest, nested: Nested, project: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Any:
     """Play the model of the second node, whose directory is gone, while that of the first runs."""
     folder = tmp_path_factory.mktemp("one")
     for name in ("hello", "cassettes"):
         shutil.copytree(project / name, folder / name)
-    return nested({"flow.yaml": FLOW, "test_one.py": ONE}, "-k", "not added", into=folder)
+    return nested({"flow.yaml": FLOW, "test_one.py": ONE}, "-k", "not added", *SCOPES[request.param], into=folder)
 
 
 def test_one_nodes_model_is_played_while_the_others_run(one: Any) -> None:

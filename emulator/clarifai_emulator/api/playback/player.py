@@ -134,7 +134,7 @@ class Player:
     async def _play(
         self, live: StreamHandler, call: ApiCall, who: Asker, first: Any, requests: AsyncGenerator[Any]
     ) -> AsyncGenerator[Any]:
-        rpc, asked = call.rpc.name, _asked(first, call)
+        rpc, asked = call.rpc.name, _asked(first, call, who)
         of_asker = [each for each in self.cassette.calls if each.by == who.model]
         recorded = find(of_asker, rpc, asked)
         if recorded is None and self._only and self.mode is Mode.REPLAY:
@@ -196,7 +196,7 @@ class Player:
         self.changed = True
         recorded = RecordedCall(
             rpc=heard.rpc,
-            requests=[_asked(message, heard.call) for message in heard.requests],
+            requests=[_asked(message, heard.call, who) for message in heard.requests],
             answers=[as_plain(message, secrets) for message in heard.answers],
             order=heard.order,
             call=call_as_text(heard.rpc, heard.requests[0]),
@@ -230,12 +230,15 @@ def _expect(recorded: RecordedCall, wanted: dict[str, Any], message: Any, secret
         raise _Refused("\n".join([f"The stream of {recorded.call or recorded.rpc} {said}.", *told]))
 
 
-def _asked(message: Any, call: ApiCall) -> dict[str, Any]:
-    """Return a request as it is recorded. Nodes of workflows name the newest version of when they were saved, which
-    is another one in each test."""
+def _asked(message: Any, call: ApiCall, who: Asker) -> dict[str, Any]:
+    """Return a request as it is recorded. Nodes of workflows name the newest version of when they were saved, and
+    their user, who are others in each emulator."""
     asked = as_plain(message, _secrets(call))
     if node_of(call):
         asked.pop("version_id", None)
+        owner = asked.get("user_app_id", {})
+        if owner.get("user_id") == who.caller.user_id:
+            owner["user_id"] = "me"
     return asked
 
 
