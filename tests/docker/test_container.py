@@ -69,7 +69,13 @@ def test_it_runs_the_genuine_entrypoint_as_the_platforms_user_with_its_variables
     ]
     container = container_of(docker, emulator)
     assert container.attrs["Path"] == "python"
-    assert container.attrs["Args"] == ["-m", "clarifai.runners.server", "--model_path", "/home/nonroot/main"]
+    # Which runs the module that the image names, once the model's calls name their request.
+    server, *arguments = container.attrs["Args"]
+    assert (server, arguments) == (
+        "/tmp/clarifai-emulator/container_server_main.py",
+        ["--model_path", "/home/nonroot/main"],
+    )
+    assert look(client, "__import__('sys').argv")[0].endswith("/clarifai/runners/server.py")
 
 
 def test_it_has_no_capability_and_can_gain_none(
