@@ -174,8 +174,8 @@ def test_a_request_appears_as_it_comes_with_the_reason_of_its_way(page: Any, cli
     page.get_by_role("link", name="crash_method · PostModelOutputs").wait_for()
     before = rows.count()
     ask(client, "hello")
-    wait_for(lambda: rows.count() == before + 1)
-    page.get_by_role("link", name="hello · PostModelOutputs").first.click()
+    wait_for(lambda: rows.count() == before + 1 and "ok" in rows.nth(1).inner_text())
+    rows.nth(1).get_by_role("link", name="hello · PostModelOutputs").click()
     detail = page.get_by_role("region", name="hello · PostModelOutputs")
     detail.get_by_text("owner_default: The model's owner has deployment 'me/deploy-hello'").wait_for()
     steps = detail.get_by_role("table").inner_text()
@@ -223,6 +223,7 @@ def test_requests_are_filtered_and_paused(page: Any, client: Client) -> None:
 
 
 def test_the_keyboard_is_enough(page: Any) -> None:
+    page.get_by_role("link", name="crash_method · PostModelOutputs").wait_for()
     page.get_by_label("Filter requests").focus()
     for _ in range(3):  # pause, look-ups, the first request
         page.keyboard.press("Tab")

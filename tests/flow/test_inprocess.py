@@ -69,7 +69,8 @@ def predict(caller: Client, name: str, text: str) -> Any:
 def test_a_test_can_reach_into_the_model(inprocess: EmulatorThread, caller: Client, tmp_path: Path) -> None:
     inprocess.deploy(model(tmp_path, "reachable", "!"))
     assert predict(caller, "reachable", "you") == f"you! in {os.getpid()}"
-    (module,) = (each for each in tuple(sys.modules.values()) if isinstance(getattr(each, "CALLS", None), list))
+    file = str(tmp_path / "reachable" / "1" / "model.py")
+    (module,) = (each for each in tuple(sys.modules.values()) if getattr(each, "__file__", None) == file)
     assert module.CALLS == ["you"]
 
 

@@ -9,4 +9,4 @@ from clarifai_emulator.emulator import Emulator
 def test_every_rpc_of_the_emulator_that_begins_with_a_verb_of_change_changes_but_those_that_ask() -> None:
     verbs = ("Post", "Patch", "Put", "Delete")
     asks = {rpc for rpc in Emulator().rpcs if rpc.startswith(verbs) and not changes(rpc)}
-    assert asks == {"PostModelOutputs", "PostAppsSearches", "PostModelsSearches"}
+    assert asks == {"PostModelOutputs", "PostWorkflowResults", "PostAppsSearches", "PostModelsSearches"}

@@ -65,6 +65,7 @@ class Scene:
             "op": "run",
             "model_path": str(self.model),
             "base_url": "http://127.0.0.1:1",
+            "pat": "replica-1",
             "num_threads": 3,
             "environ": environ,
         }
