@@ -27,21 +27,23 @@ def emulator_here(arguments: Sequence[str]) -> Generator[Running]:
     """Run an emulator as ``up ARGUMENTS`` starts it; other commands find it, too. Raises ``Failure``."""
     from clarifai_emulator.cli.foreground import cannot_start, forget_account, publish, running_of, terminal_kept
     from clarifai_emulator.cli.up import config_of, up
+    from clarifai_emulator.control.page.page_mount import page_mount
     from clarifai_emulator.control.service import Control
     from clarifai_emulator.control.thread import EmulatorThread
     from clarifai_emulator.emulator import Emulator
     from clarifai_emulator.errors import EmulatorError
 
     options = dict(up.make_context("up", list(arguments)).params)
-    for name in ("detach", "ready_fd", "tied_to_fd", "as_json"):
+    for name in ("detach", "ready_fd", "tied_to_fd", "as_json", "opens_page"):
         options.pop(name)
+    has_page = options.pop("page")
     config = config_of(options)
     forget_account(config)
     controls: list[Control] = []
 
     def add_controls(emulator: Emulator) -> None:
         controls.append(Control(emulator))
-        emulator.mount(controls[0].mount())
+        emulator.mount(controls[0].mount(), *([page_mount(emulator, controls[0].token)] if has_page else []))
 
     thread = EmulatorThread(config)
     thread.before_start(add_controls)
@@ -52,7 +54,7 @@ def emulator_here(arguments: Sequence[str]) -> Generator[Running]:
     try:
         thread.run(lambda _: _end_when_told(controls[0]))
         os.environ["CLARIFAI_API_BASE"] = thread.url
-        running = thread.run(lambda emulator: running_of(emulator, controls[0]))
+        running = thread.run(lambda emulator: running_of(emulator, controls[0], has_page=has_page))
         with terminal_kept():
             try:
                 publish(run_dir(), running)
