@@ -23,7 +23,7 @@ def scene() -> Iterator[Scene]:
 
 @pytest.mark.parametrize("name", SHORT)
 def test_others_notice_no_more_than_the_stated_bound(scene: Scene, name: str) -> None:
-    result = made(ATTACKS[name], scene)
+    result = made(ATTACKS[name], scene, tries=6)  # beside what else CI runs
     if result.not_tried:
         pytest.skip(result.not_tried)
     assert result.broken == []
