@@ -10,20 +10,7 @@ from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 from clarifai_emulator.control.thread import EmulatorThread
 from clarifai_emulator.faults import Fault
 from flow.driver import Client, inference_request, text_of, write_model
-from flow.workflow_scenes import deploy, make, request
-
-ASKS = """
-from clarifai.client.workflow import Workflow
-from clarifai.runners.models.model_class import ModelClass
-
-class Asks(ModelClass):
-    @ModelClass.method
-    def predict(self, text: str) -> str:
-        workflow = Workflow(url="https://clarifai.com/me/demo/workflows/flow")
-        answer = workflow.predict_by_bytes(text.encode(), input_type="text")
-        return answer.results[0].outputs[-1].data.text.raw
-"""
-
+from flow.workflow_scenes import ASKS, deploy, make, request
 
 STATUS = "MODEL_PREDICTION_FAILED"
 

@@ -42,6 +42,19 @@ METHODS = {
         return [Concept(f"{width}x{height}", 0.75), Concept("any", 0.25)]""",
 }
 
+# A model that runs the workflow `flow`.
+ASKS = """
+from clarifai.client.workflow import Workflow
+from clarifai.runners.models.model_class import ModelClass
+
+class Asks(ModelClass):
+    @ModelClass.method
+    def predict(self, text: str) -> str:
+        workflow = Workflow(url="https://clarifai.com/me/demo/workflows/flow")
+        answer = workflow.predict_by_bytes(text.encode(), input_type="text")
+        return answer.results[0].outputs[-1].data.text.raw
+"""
+
 
 def deploy(emulator: EmulatorThread, folder: Path, *names: str) -> None:
     """Deploy models of ``METHODS``."""
