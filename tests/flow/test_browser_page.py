@@ -171,12 +171,12 @@ def EmulatorProcessPage(context: Any, port: int) -> Any:
 
 def test_a_request_appears_as_it_comes_with_the_reason_of_its_way(page: Any, client: Client) -> None:
     rows = page.get_by_role("row")
-    page.get_by_role("link", name="crash_method · PostModelOutputs").wait_for()
+    page.get_by_role("link", name="crash_method.predict").wait_for()
     before = rows.count()
     ask(client, "hello")
     wait_for(lambda: rows.count() == before + 1 and "ok" in rows.nth(1).inner_text())
-    rows.nth(1).get_by_role("link", name="hello · PostModelOutputs").click()
-    detail = page.get_by_role("region", name="hello · PostModelOutputs")
+    rows.nth(1).get_by_role("link", name="hello.predict").click()
+    detail = page.get_by_role("region", name="hello.predict")
     detail.get_by_text("owner_default: The model's owner has deployment 'me/deploy-hello'").wait_for()
     steps = detail.get_by_role("table").inner_text()
     assert [each for each in ("routed", "sent to a replica", "answer sent") if each in steps] == [
@@ -189,8 +189,8 @@ def test_a_request_appears_as_it_comes_with_the_reason_of_its_way(page: Any, cli
 
 
 def test_a_failure_leads_to_its_traceback_in_two_clicks(page: Any) -> None:
-    page.get_by_role("link", name="crash_method · PostModelOutputs").click()
-    detail = page.get_by_role("region", name="crash_method · PostModelOutputs")
+    page.get_by_role("link", name="crash_method.predict").click()
+    detail = page.get_by_role("region", name="crash_method.predict")
     detail.get_by_text("ValueError: cannot answer 'a planted failure'").first.wait_for()
     detail.get_by_text("Traceback (most recent call last):").wait_for()
     detail.get_by_text("raise ValueError(").first.wait_for()
@@ -198,8 +198,8 @@ def test_a_failure_leads_to_its_traceback_in_two_clicks(page: Any) -> None:
 
 def test_a_refusal_says_what_was_expected_and_the_map_shows_it_too(page: Any) -> None:
     page.get_by_label("Filter requests").fill("rule:refused")
-    page.get_by_role("link", name="PostModelOutputs").first.click()
-    said = page.get_by_role("region", name="PostModelOutputs").inner_text()
+    page.get_by_role("link", name="hello.predict").first.click()
+    said = page.get_by_role("region", name="hello.predict").inner_text()
     assert "Deployment with ID 'none'" in said
 
 
@@ -223,7 +223,7 @@ def test_requests_are_filtered_and_paused(page: Any, client: Client) -> None:
 
 
 def test_the_keyboard_is_enough(page: Any) -> None:
-    page.get_by_role("link", name="crash_method · PostModelOutputs").wait_for()
+    page.get_by_role("link", name="crash_method.predict").wait_for()
     page.get_by_label("Filter requests").focus()
     for _ in range(3):  # pause, look-ups, the first request
         page.keyboard.press("Tab")
@@ -236,10 +236,10 @@ def test_the_keyboard_is_enough(page: Any) -> None:
 
 
 def test_each_panel_and_what_is_shown_in_it_has_an_address(browser: Any, page: Any) -> None:
-    page.get_by_role("link", name="crash_method · PostModelOutputs").click()
+    page.get_by_role("link", name="crash_method.predict").click()
     again = page.context.new_page()
     again.goto(page.url)
-    again.get_by_role("region", name="crash_method · PostModelOutputs").wait_for()
+    again.get_by_role("region", name="crash_method.predict").wait_for()
     again.goto(f"{page.url.partition('#')[0]}#/requests/gone")
     again.get_by_text("The emulator no longer keeps this request, or never had it.").wait_for()
     page.go_back()
@@ -276,11 +276,11 @@ def test_what_was_passed_over_stands_on_the_map_with_its_reason(page: Any, clien
     made = client.call("PostDeployments", deployments=[deployed])
     assert made.status.code == StatusCode.SUCCESS, made.status
     rows = page.get_by_role("row")
-    page.get_by_role("link", name="crash_method · PostModelOutputs").wait_for()
+    page.get_by_role("link", name="crash_method.predict").wait_for()
     before = rows.count()
     ask(client, "hello", "with a choice")
     wait_for(lambda: rows.count() == before + 1)
-    page.get_by_role("link", name="hello · PostModelOutputs").first.click()
+    page.get_by_role("link", name="hello.predict").first.click()
     page.get_by_role("link", name="Show its way on the map").click()
     passed = page.get_by_role("listitem").filter(has_text="second").last
     passed.get_by_text("passed over: has no free slot before a replica starts").wait_for()
@@ -305,7 +305,7 @@ def test_a_replica_shows_its_life_and_its_log_as_it_comes(page: Any, client: Cli
 
 
 def test_html_and_script_in_ids_errors_and_logs_are_shown_as_text(page: Any) -> None:
-    page.get_by_role("link", name="hostile · PostModelOutputs").click()
+    page.get_by_role("link", name="hostile.predict").click()
     page.get_by_text(f"raised {PLANTED}").first.wait_for()
     page.get_by_role("link", name="Show its way on the map").click()
     page.get_by_text("The way of").wait_for()
@@ -325,17 +325,17 @@ def test_the_page_says_that_the_emulator_is_gone_and_goes_on_when_it_is_back(bro
     ask(client, "hello")
     client.close()
     with opened(browser, first) as page:
-        page.get_by_role("link", name="hello · PostModelOutputs").wait_for()
+        page.get_by_role("link", name="hello.predict").wait_for()
         first.end(signal.SIGTERM)
         page.get_by_role("alert").get_by_text("The emulator does not answer").wait_for()
-        assert page.get_by_role("link", name="hello · PostModelOutputs").count() == 1
+        assert page.get_by_role("link", name="hello.predict").count() == 1
         second = EmulatorProcess(tmp_path, "hello", port=first.port)
         try:
             client = second.client()
             page.get_by_text("The emulator was started again").wait_for(timeout=20_000)
             assert page.get_by_role("alert").count() == 0
             ask(client, "hello")
-            page.get_by_role("link", name="hello · PostModelOutputs").wait_for()
+            page.get_by_role("link", name="hello.predict").wait_for()
             client.close()
         finally:
             second.end(signal.SIGTERM)
@@ -368,7 +368,7 @@ def test_it_is_read_light_and_dark_on_small_and_large_screens(
             assert page.evaluate("document.documentElement.scrollWidth") <= width
             assert violations(page) == []
         page.get_by_role("link", name="Requests").click()
-        page.get_by_role("link", name="crash_method · PostModelOutputs").first.click()
+        page.get_by_role("link", name="crash_method.predict").first.click()
         page.get_by_text("Traceback (most recent call last):").wait_for()
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         assert violations(page) == []

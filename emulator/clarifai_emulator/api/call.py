@@ -17,6 +17,7 @@ from clarifai_emulator.messages.outline import Bytes
 from clarifai_emulator.routing import Decision
 
 if TYPE_CHECKING:
+    from clarifai_emulator.api.kept_calls import KeptCall
     from clarifai_emulator.dispatch.call_tree import PlaceInTree
 
 UnaryHandler = Callable[["ApiCall", Any], Any | Awaitable[Any]]
@@ -35,7 +36,8 @@ class ApiCall:
     client in those bytes; only where it ``takes_bytes``. ``failure``: the text of the error that it was answered
     with. ``decision``: where a request for a model was routed to. ``is_heard``: interceptors have it; they have not
     what is no RPC of the platform, or cannot be read as one. ``place``: of a request that a model, or a node of a
-    workflow, makes while another one is answered."""
+    workflow, makes while another one is answered. ``kept``: what is kept of its messages, for
+    whoever looks at them later."""
 
     rpc: Rpc
     metadata: Mapping[str, str]
@@ -54,6 +56,7 @@ class ApiCall:
     takes_bytes: bool = False
     decision: Decision | None = None
     place: PlaceInTree | None = None
+    kept: KeptCall | None = None
 
     def whole(self, request: Any) -> Any:
         """Return a unary request with everything in it."""

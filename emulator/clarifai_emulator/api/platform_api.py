@@ -23,6 +23,8 @@ from clarifai_emulator.api.content_links import CONTENTS, ContentLinks
 from clarifai_emulator.api.handlers import resource_rpcs, users
 from clarifai_emulator.api.handlers.handler_families import HandlerFamilies
 from clarifai_emulator.api.injection import Injector
+from clarifai_emulator.api.kept_calls import KeptCalls
+from clarifai_emulator.api.own_calls import OwnCalls
 from clarifai_emulator.api.runner_items import RunnerItems
 from clarifai_emulator.api.sites import PlatformSites
 from clarifai_emulator.api.transport.grpc_server import ApiHandlers
@@ -85,13 +87,15 @@ class ApiParts:
 
 class PlatformApi:
     """Serves the platform's API of one emulator. ``interceptors``: each may put itself before every RPC, from the
-    next call on (``api/taps.py``). ``substitutes``: what answers in the place of replicas. ``port`` and ``url`` are
-    known once it listens."""
+    next call on (``api/taps.py``). ``substitutes``: what answers in the place of replicas. ``kept_calls``: what is
+    kept of calls. ``own_calls``: makes calls for whoever looks after the emulator. ``port`` and ``url`` are known
+    once it listens."""
 
     def __init__(self, parts: ApiParts) -> None:
         self._parts = parts
         self.interceptors: list[Interceptor] = []
         self.substitutes = Substitutes()
+        self.kept_calls = KeptCalls(parts.clock.now)
         self._injector = Injector(
             parts.faults,
             events=parts.events,
@@ -121,6 +125,7 @@ class PlatformApi:
         )
         self._links = ContentLinks(parts.clock)
         self._handlers = self._all_handlers()
+        self.own_calls = OwnCalls(self._chain, self._handlers)
         self._mounts: list[Mount] = []
         self.ports = Ports(parts.config, self._odd_client)
         self.port = 0
@@ -319,6 +324,7 @@ class PlatformApi:
             require_room=lambda place: self._tree.require_room(place),
             watch_inner=lambda work: self._circles.watch(work),
             substitutes=self.substitutes,
+            kept_calls=self.kept_calls,
         ).handlers()
 
     def _artifact_contents(self) -> Site:

@@ -4,22 +4,13 @@
 
 import { ReplicaLives } from "./lives";
 import { Requests } from "./requests";
+import { ask, Locked, saved } from "./source";
 import type { EmulatorEvent, EmulatorState } from "./told";
 
 const RETRY_MILLISECONDS = 1000;
 const STATE_MILLISECONDS = 1000;
 
-export type Link = "connecting" | "live" | "gone" | "locked";
-
-export class Locked extends Error {}
-
-export async function ask<T>(path: string, query: Record<string, string> = {}): Promise<T> {
-  const answer = await fetch(`/_page/${path}?${new URLSearchParams(query)}`, { credentials: "same-origin" });
-  const told = await answer.json();
-  if (answer.status === 401) throw new Locked();
-  if (!answer.ok) throw new Error(told?.status?.details ?? `The emulator answered ${answer.status}.`);
-  return told as T;
-}
+export type Link = "connecting" | "live" | "gone" | "locked" | "saved";
 
 export class Emulator {
   readonly requests = new Requests();
@@ -39,6 +30,12 @@ export class Emulator {
   private stateCost = 0;
 
   start(): void {
+    if (saved) {
+      this.link = "saved";
+      this.take(saved.events as EmulatorEvent[]);
+      void this.refresh();
+      return;
+    }
     document.addEventListener("visibilitychange", () => (document.hidden ? this.pause() : void this.lookAgain()));
     this.open();
   }
@@ -109,8 +106,8 @@ export class Emulator {
   }
 
   // A large state is asked for less often, so that looking at it stays a small part of what the emulator does.
-  private refreshSoon(): void {
-    if (this.stateTimer !== undefined) return;
+  refreshSoon(): void {
+    if (this.link === "saved" || this.stateTimer !== undefined) return;
     const wait = this.state ? Math.max(STATE_MILLISECONDS, 10 * this.stateCost) : 0;
     this.stateTimer = window.setTimeout(async () => {
       this.stateTimer = undefined;

@@ -3,15 +3,26 @@
 import { render } from "preact";
 import { useEffect, useReducer } from "preact/hooks";
 import { hrefOf, usePlace } from "./addresses";
+import { ContractsPanel } from "./contracts_panel";
 import { Emulator } from "./emulator";
+import { FaultsPanel } from "./faults_panel";
 import { MapPanel } from "./map_panel";
 import { ReplicasPanel } from "./replicas_panel";
 import { RequestsPanel } from "./requests_panel";
+import { ResourcesPanel } from "./resources_panel";
+import { TrafficPanel } from "./traffic_panel";
+import { TryPanel } from "./try_panel";
+import "./app.css";
 
 const PANELS = [
   { id: "requests", title: "Requests", Panel: RequestsPanel },
   { id: "map", title: "Map", Panel: MapPanel },
   { id: "replicas", title: "Replicas", Panel: ReplicasPanel },
+  { id: "try", title: "Try it", Panel: TryPanel },
+  { id: "traffic", title: "Traffic", Panel: TrafficPanel },
+  { id: "faults", title: "Faults", Panel: FaultsPanel },
+  { id: "contracts", title: "Contracts", Panel: ContractsPanel },
+  { id: "resources", title: "Resources", Panel: ResourcesPanel },
 ];
 
 function Page({ emulator }: { emulator: Emulator }) {

@@ -2,9 +2,10 @@
 
 import { useState } from "preact/hooks";
 import { hrefOf } from "./addresses";
-import { ask, type Emulator } from "./emulator";
+import type { Emulator } from "./emulator";
 import { RefusalText, RejectedList, useRequest } from "./request_detail";
 import type { RequestRow } from "./requests";
+import { ask } from "./source";
 import type { DeploymentState, Explained, NodepoolState, Rejected, VersionState } from "./told";
 import { lastOf, nameOf, Outcome, short } from "./words";
 

@@ -2,9 +2,10 @@
 
 import { useEffect, useState } from "preact/hooks";
 import { hrefOf } from "./addresses";
-import { ask, type Emulator } from "./emulator";
+import type { Emulator } from "./emulator";
 import type { ReplicaLife } from "./lives";
 import { LogLines } from "./log_lines";
+import { ask } from "./source";
 import { type LogLine, type ReplicaState, text, type VersionState } from "./told";
 import { Copy, lastOf, short, Time } from "./words";
 

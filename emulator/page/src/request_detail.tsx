@@ -2,9 +2,10 @@
 
 import { useEffect, useState } from "preact/hooks";
 import { hrefOf } from "./addresses";
-import { ask, type Emulator } from "./emulator";
+import type { Emulator } from "./emulator";
 import { LogLines } from "./log_lines";
 import { type RequestRow, rowOf } from "./requests";
+import { ask } from "./source";
 import { type EmulatorEvent, type LogLine, type Rejected, text } from "./told";
 import { Copy, milliseconds, nameOf, Outcome, short, Time } from "./words";
 

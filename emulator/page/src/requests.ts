@@ -22,6 +22,7 @@ export interface RequestRow {
   replica: string;
   nodepool: string;
   parent: string;
+  method: string;
   call: string;
   route: Decision | undefined;
   refusal: Refusal | undefined;
@@ -85,6 +86,7 @@ function emptyRow(id: string, began: number): RequestRow {
     replica: "",
     nodepool: "",
     parent: "",
+    method: "",
     call: "",
     route: undefined,
     refusal: undefined,
@@ -129,6 +131,7 @@ function finish(row: RequestRow, event: EmulatorEvent): void {
   row.status = event.status === undefined ? undefined : Number(event.status);
   row.error = text(event, "error");
   row.nodepool = text(event, "nodepool") || row.nodepool;
+  row.method = text(event, "method");
   row.call = text(event, "call");
   const transport = text(event, "grpc_status");
   if (event.cancelled) [row.outcome, row.said] = ["cancelled", "cancelled"];
@@ -139,7 +142,7 @@ function finish(row: RequestRow, event: EmulatorEvent): void {
 
 const FIELDS: Record<string, (row: RequestRow) => string> = {
   model: (row) => row.model,
-  method: (row) => `${row.rpc} ${row.call}`,
+  method: (row) => `${row.method} ${row.rpc}`,
   rule: (row) => row.rule,
   status: (row) => `${row.outcome} ${row.said}`,
   user: (row) => row.user,

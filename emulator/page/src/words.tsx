@@ -67,5 +67,7 @@ export function lastOf(name: string): string {
 }
 
 export function nameOf(row: RequestRow): string {
-  return row.call || `${lastOf(row.model) || "?"} · ${row.rpc || "not answered yet"}`;
+  if (row.call) return row.call;
+  const model = lastOf(row.model);
+  return row.method ? `${model || "?"}.${row.method}` : row.rpc || `${model || "?"} · not answered yet`;
 }

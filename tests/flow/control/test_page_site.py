@@ -225,10 +225,10 @@ def test_a_question_that_makes_no_sense_is_told_so(emulator: EmulatorThread, que
     assert said in json.loads(body)["status"]["details"]
 
 
-def test_it_only_reads(emulator: EmulatorThread) -> None:
+def test_a_read_is_no_act(emulator: EmulatorThread) -> None:
     answer, body = get(emulator, "/_page/state", "POST", cookie=enter(emulator))
     assert (answer.status, answer.headers["allow"]) == (405, "GET")
-    assert "the page only reads" in json.loads(body)["status"]["details"]
+    assert json.loads(body)["status"]["details"] == "There is no POST /_page/state; the page sends GET there."
     assert get(emulator, "/_page/nothing", cookie=enter(emulator))[0].status == 404
 
 

@@ -14,6 +14,7 @@ from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 from clarifai_emulator.api.call import ApiCall, Handler
 from clarifai_emulator.api.handlers.hold_refusals import still_deploying, too_busy
 from clarifai_emulator.api.handlers.prediction_cache import PredictionCache
+from clarifai_emulator.api.kept_calls import KeptCalls
 from clarifai_emulator.clock import Clock, ClockTimer, Deadlines, SystemClock
 from clarifai_emulator.config import DEFAULT_HOLD_SECONDS, EmulatorConfig
 from clarifai_emulator.contracts.values.runtime import Watch, WatchedCall
@@ -27,6 +28,7 @@ from clarifai_emulator.faults import Faults
 from clarifai_emulator.messages.answer_size import ROOM_FOR_STATUS, fit_answer
 from clarifai_emulator.messages.data_values import method_of
 from clarifai_emulator.messages.header_text import header_text
+from clarifai_emulator.messages.outline import Bytes
 from clarifai_emulator.replica_tokens import hidden
 from clarifai_emulator.routing import Ask, Decision, RoutingError
 
@@ -72,6 +74,7 @@ class Inference:
         require_room: Callable[[PlaceInTree], None] = lambda place: None,
         watch_inner: Callable[[Work], None] = lambda work: None,
         substitutes: Substitutes | None = None,
+        kept_calls: KeptCalls | None = None,
     ) -> None:
         self._route = route
         self._events = events
@@ -85,6 +88,7 @@ class Inference:
         self._require_room = require_room
         self._watch_inner = watch_inner
         self._substitutes = substitutes or Substitutes()
+        self._kept_calls = kept_calls or KeptCalls(self._clock.now)
         self._deadlines = Deadlines(self._clock, config.request_seconds)
 
     def handlers(self) -> dict[str, Handler]:
@@ -101,6 +105,7 @@ class Inference:
         key = self._cache.key(call.whole(request), decision.model, decision.version_id) if asks_cache else None
         if key is not None and (kept := self._cache.find(key)) is not None:
             call.notes["cached"] = True
+            self._keep_answer(call, kept, b"")
             return kept
         call.takes_bytes = call.takes_bytes and key is None
         work, watched = self._submit(call, request, UNARY_UNARY, None, ask, decision, lane)
@@ -113,6 +118,7 @@ class Inference:
             raise CallerError(StatusCode.RUNNER_PROCESSING_FAILED, "The runner answered without an output.")
         if watched is not None:
             watched.output(output, work.came_back, work.size)
+        self._keep_answer(call, output, work.came_back)
         output = self._fitted(call, work, output)
         if key is not None and not work.code:  # code in the dev loop changes, and its version does not
             self._cache.keep(key, output)
@@ -132,7 +138,10 @@ class Inference:
             request = await anext(requests)
         except StopAsyncIteration:
             return
-        work, watched = self._submit(call, request, STREAMING_STREAMING, requests, *self._routed(call, request))
+        routed = self._routed(call, request)
+        if call.kept is not None:
+            requests = self._kept_calls.heard(call.kept, requests)
+        work, watched = self._submit(call, request, STREAMING_STREAMING, requests, *routed)
         async with aclosing(self._outputs(call, work, watched)) as outputs:
             async for output in outputs:
                 yield output
@@ -143,6 +152,7 @@ class Inference:
                 async for output in work.outputs():
                     if watched is not None:
                         watched.output(output, work.came_back, work.size)
+                    self._keep_answer(call, output, work.came_back)
                     yield self._fitted(call, work, output)
                 if watched is not None:
                     watched.end()
@@ -170,6 +180,9 @@ class Inference:
                 hint="Send them in several requests.",
                 row="requests.batch-size",
             )
+        method = call.notes["method"] = method_of(request)
+        if self._kept_calls.is_on:
+            call.kept = self._kept_calls.begin(call, request, method)
         if call.place is not None:
             self._require_room(call.place)
         ask = ask_of(call, request)
@@ -183,7 +196,13 @@ class Inference:
         call.trailers["x-clarifai-emulator-rule"] = decision.rule.value
         fields = decision.as_dict() if call.place is None else {**decision.as_dict(), **call.place.as_fields()}
         self._events.emit("route.decided", request_id=call.request_id, **fields)
+        if call.kept is not None:
+            call.kept.decision = decision
         return ask, decision, lane
+
+    def _keep_answer(self, call: ApiCall, output: Any, came_back: Bytes) -> None:
+        if call.kept is not None:
+            self._kept_calls.answered(call.kept, output, came_back)
 
     def _submit(
         self,

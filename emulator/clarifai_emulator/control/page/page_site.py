@@ -1,14 +1,11 @@
 """Serves the page: its files to those who may see it, and as JSON what runs, from the emulator's state and events.
 
-    GET /                          the page, or how to get in
-    GET /_page/app.js, app.css     its files
-    GET /_page/state               what `status --json` prints
-    GET /_page/events              what happens, as it happens (page_events.py)
-    GET /_page/request?id=ID       the kept events of one request
-    GET /_page/log?replica=ID      what a replica printed (page_logs.py)
-    GET /_page/route?model=…       what `route --json` prints
+    GET  /                          the page, or how to get in
+    GET  /_page/app.js, app.css     its files
+    GET  /_page/events              what happens, as it happens (page_events.py)
+    GET  /_page/NAME, POST …        what the topics of page_topic_table.py have
 
-It only tells: nothing is changed by any of these.
+It may do what the command line may, for a browser that was let in and for no page of another origin.
 """
 
 from __future__ import annotations
@@ -16,33 +13,38 @@ from __future__ import annotations
 import hashlib
 import html
 import json
-import math
-from collections.abc import Mapping
-from functools import cached_property
-from importlib import metadata, resources
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from contextlib import aclosing
+from importlib import resources
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
 from clarifai_emulator.api.transport.http_exchange import Exchange, HttpProblem
 from clarifai_emulator.control.page.page_admission import PageAdmission, refuse_other_pages
 from clarifai_emulator.control.page.page_events import EventReaders
-from clarifai_emulator.control.page.page_logs import log_of_replica
 from clarifai_emulator.control.page.page_mount import DATA
-from clarifai_emulator.control.snapshot import snapshot
+from clarifai_emulator.control.page.page_topic_table import TOPICS
+from clarifai_emulator.control.page.page_topics import (
+    Asked,
+    PageContext,
+    PageTopic,
+    Stream,
+    bad_request,
+    problem_of,
+)
 from clarifai_emulator.emulator import Emulator
-from clarifai_emulator.messages.address import parse_name
+from clarifai_emulator.errors import EmulatorError
 
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
 
-    from clarifai_emulator.control.verbs import Verbs
+_T = TypeVar("_T")
 
 _HTML = "text/html; charset=utf-8"
+_JSON = "application/json"
+_LINES = "application/x-ndjson"
 _TYPES = {"app.js": "text/javascript; charset=utf-8", "app.css": "text/css; charset=utf-8"}
-# Of a request that asks a thousand models inside it, the newest.
-_MOST_EVENTS = 5_000
-_ALWAYS = 1e12
 _PROTECTION = {
     "content-security-policy": (
         "default-src 'self'; img-src 'self' blob: data:; media-src 'self' blob: data:; object-src 'none'; "
@@ -54,10 +56,13 @@ _PROTECTION = {
     "cross-origin-resource-policy": "same-origin",
     "cache-control": "no-store",
 }
+# What a model made is data: opened as a page of its own, it may run nothing and load nothing.
+_OF_MODELS = {**_PROTECTION, "content-security-policy": "default-src 'none'; sandbox"}
 NOT_BUILT = (
     "This checkout has no page: its sources in emulator/page were not built. `make setup` builds them; "
     "an installed wheel has it."
 )
+NO_JSON = "What the page sends is a JSON object, with content-type: application/json."
 
 
 class PageSite:
@@ -68,29 +73,69 @@ class PageSite:
         self._admission = admission
         self._readers = EventReaders(emulator)
         self._files: dict[str, tuple[bytes, str]] = {}
-        self._version = metadata.version("clarifai-emulator")
+        topics = [make(PageContext(emulator)) for make in TOPICS]
+        self._reads = _joined(topics, lambda topic: topic.reads())
+        self._acts = _joined(topics, lambda topic: topic.acts())
+        self._streams = _joined(topics, lambda topic: topic.streams())
+        self._loads = _joined(topics, lambda topic: topic.files())
 
     async def serve(self, exchange: Exchange) -> None:
         """Answer one request for which ``is_for_page`` holds."""
-        if exchange.method not in ("GET", "HEAD"):
-            exchange.answer_headers["allow"] = "GET"
-            text = f"There is no {exchange.method} {exchange.path}; the page only reads."
-            raise HttpProblem(405, StatusCode.CONN_METHOD_NOT_ALLOWED, text)
         if exchange.path == "/":
             await self._serve_start(exchange)
             return
         name = exchange.path.removeprefix(f"{DATA}/")
-        if name in _TYPES:
+        if name in _TYPES and exchange.method in ("GET", "HEAD"):
             await self._serve_file(exchange, name)
             return
         self._admission.require(exchange)
+        try:
+            if exchange.method == "POST":
+                await self._serve_act(exchange, name)
+            else:
+                await self._serve_data(exchange, name)
+        except EmulatorError as error:
+            raise problem_of(error) from None
+
+    async def _serve_data(self, exchange: Exchange, name: str) -> None:
+        if exchange.method not in ("GET", "HEAD") or name in self._acts or name in self._streams:
+            self._refuse_method(exchange, name)
         query = dict(exchange.query)
+        asked = Asked(query, exchange.peer)
         if name == "events":
             last = exchange.headers.get("last-event-id") or query.get("since", "")
             await self._readers.serve(exchange, last)
-            return
-        answer = json.dumps(await self._data(name, query), default=str).encode()
-        await exchange.answer(200, answer, "application/json", _PROTECTION)
+        elif name in self._loads:
+            file = await self._loads[name](asked)
+            headers = {**_OF_MODELS, **({"content-disposition": "attachment"} if file.name else {})}
+            await exchange.answer(200, file.content, file.kind, headers)
+        elif name in self._reads:
+            await _answer_json(exchange, await self._reads[name](asked))
+        else:
+            raise HttpProblem(404, StatusCode.CONN_DOES_NOT_EXIST, f"The page has no {DATA}/{name[:100]}.")
+
+    async def _serve_act(self, exchange: Exchange, name: str) -> None:
+        if name not in self._acts and name not in self._streams:
+            self._refuse_method(exchange, name)
+        if exchange.headers.get("content-type", "").partition(";")[0].strip() != _JSON:
+            raise bad_request(NO_JSON)
+        try:
+            given = json.loads(await exchange.body())
+        except ValueError:
+            raise bad_request(NO_JSON) from None
+        if not isinstance(given, dict):
+            raise bad_request(NO_JSON)
+        asked = Asked(given, exchange.peer)
+        if name in self._acts:
+            await _answer_json(exchange, await self._acts[name](asked))
+        else:
+            await _answer_lines(exchange, self._streams[name], asked)
+
+    def _refuse_method(self, exchange: Exchange, name: str) -> None:
+        allowed = "POST" if name in self._acts or name in self._streams else "GET"
+        exchange.answer_headers["allow"] = allowed
+        text = f"There is no {exchange.method} {exchange.path}; the page sends {allowed} there."
+        raise HttpProblem(405, StatusCode.CONN_METHOD_NOT_ALLOWED, text)
 
     async def _serve_start(self, exchange: Exchange) -> None:
         """Serve the page, or let a browser in, or tell it how to get in."""
@@ -113,79 +158,44 @@ class PageSite:
         known = exchange.headers.get("if-none-match") == mark
         await exchange.answer(304 if known else 200, b"" if known else content, _TYPES[name], headers)
 
-    async def _data(self, name: str, query: Mapping[str, str]) -> dict[str, Any]:
-        emulator = self._emulator
-        if name == "state":
-            state = snapshot(emulator)
-            return {"run": emulator.run_id, "version": self._version, "state": state}
-        if name == "request":
-            events = list(emulator.events.recent(request_id=query.get("id", "")))[-_MOST_EVENTS:]
-            return {"run": emulator.run_id, "events": [event.as_dict() for event in events]}
-        if name == "log":
-            begin, end = _number(query, "begin", 0.0), _number(query, "end", _ALWAYS)
-            since = int(_number(query, "since", 0.0))
-            return log_of_replica(emulator, query.get("replica", ""), since=since, begin=begin, end=end)
-        if name == "route":
-            return await self._route(query)
-        raise HttpProblem(404, StatusCode.CONN_DOES_NOT_EXIST, f"The page has no {DATA}/{name[:100]}.")
-
-    async def _route(self, query: Mapping[str, str]) -> dict[str, Any]:
-        from clarifai_emulator.control.explaining import explained
-
-        own = self._emulator.config.user_id
-        caller = query.get("caller") or own
-        request: dict[str, Any] = {"caller": caller}
-        if model := query.get("model"):
-            address = parse_name(model)
-            if address is None:
-                text = f"'{model[:100]}' is no model's name: USER/APP/MODEL, as the list of models has it."
-                raise HttpProblem(400, StatusCode.CONN_BAD_REQUEST_FORMAT, text)
-            request |= {"model_user": address.user_id, "model_app": address.app_id, "model_id": address.model_id}
-        if deployment := query.get("deployment"):
-            user, _, name = deployment.rpartition("/")
-            request["deployment"] = [user or caller, name]
-        if nodepool := query.get("nodepool"):
-            parts = nodepool.split("/")
-            if len(parts) != 3:
-                text = f"'{nodepool[:100]}' is no nodepool's name: USER/CLUSTER/NODEPOOL, as the map has it."
-                raise HttpProblem(400, StatusCode.CONN_BAD_REQUEST_FORMAT, text)
-            request["nodepool"] = parts
-        if not (request.get("model_id") or request.get("deployment")):
-            text = "Name a model or a deployment to ask about."
-            raise HttpProblem(400, StatusCode.CONN_BAD_REQUEST_FORMAT, text)
-        return await explained(self._emulator, self._verbs, request)
-
-    @cached_property
-    def _verbs(self) -> Verbs:
-        from clarifai_emulator.control.account import Account
-        from clarifai_emulator.control.verbs import Verbs
-
-        return Verbs(Account(self._emulator))
-
     def _built(self, name: str) -> bytes:
         return self._file(name)[0]
 
     def _file(self, name: str) -> tuple[bytes, str]:
         """Return a built file, and the mark of its content."""
         if name not in self._files:
-            try:
-                content = _folder().joinpath(name).read_bytes()
-            except OSError:
-                raise HttpProblem(503, StatusCode.CONN_UNCATEGORIZED, NOT_BUILT) from None
+            content = built_file(name)
             self._files[name] = content, f'"{hashlib.sha256(content).hexdigest()[:16]}"'
         return self._files[name]
+
+
+def built_file(name: str) -> bytes:
+    """Return a file that the page is made of. Raises ``HttpProblem`` where it was not built."""
+    try:
+        return _folder().joinpath(name).read_bytes()
+    except OSError:
+        raise HttpProblem(503, StatusCode.CONN_UNCATEGORIZED, NOT_BUILT) from None
 
 
 def _folder() -> Traversable:
     return resources.files("clarifai_emulator.control.page").joinpath("built")
 
 
-def _number(query: Mapping[str, str], name: str, default: float) -> float:
-    try:
-        number = float(query.get(name) or default)
-    except ValueError:
-        number = math.nan
-    if not math.isfinite(number):
-        text = f"'{name}' is a number, not '{query[name][:50]}'."
-        raise HttpProblem(400, StatusCode.CONN_BAD_REQUEST_FORMAT, text)
-    return number
+def _joined(topics: list[PageTopic], table: Callable[[PageTopic], Mapping[str, _T]]) -> dict[str, _T]:
+    """Return what all topics have, by name."""
+    return {name: each for topic in topics for name, each in table(topic).items()}
+
+
+async def _answer_json(exchange: Exchange, answer: dict[str, Any]) -> None:
+    await exchange.answer(200, json.dumps(answer, default=str).encode(), _JSON, _PROTECTION)
+
+
+async def _answer_lines(exchange: Exchange, stream: Stream, asked: Asked) -> None:
+    """Answer with what comes, a line each; whatever fails before the first is an answer of its own."""
+    async with aclosing(stream(asked)) as lines:
+        async for line in lines:
+            if not exchange.started:
+                await exchange.begin(200, _LINES, _PROTECTION)
+            await exchange.write(json.dumps(line, default=str).encode() + b"\n")
+    if not exchange.started:
+        await exchange.answer(200, b"", _LINES, _PROTECTION)

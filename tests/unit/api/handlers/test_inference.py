@@ -103,6 +103,7 @@ async def test_predict_answers_with_the_runners_output_and_says_who_made_it() ->
         "x-clarifai-emulator-nodepool": "ada/cluster/pool",
     }
     assert scene.call.notes == {
+        "method": "",
         "rule": "owner_default",
         "replica_id": "replica-1",
         "nodepool": "ada/cluster/pool",

@@ -1,0 +1,133 @@
+"""Keeps what the last inference calls were asked and answered, as bytes, for the page to show and to send again.
+
+    request ─► KeptCalls.begin ─► KeptCall ◄─ heard (further items) ◄─ answered (each output)
+
+Nothing is read of a message before somebody looks: a call costs the references to its bytes. Switched off, as it is
+until the page is mounted, nothing is kept.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from clarifai_emulator.api.access.auth import Caller
+    from clarifai_emulator.api.call import ApiCall
+    from clarifai_emulator.api.rpc import Rpc
+    from clarifai_emulator.messages.outline import Bytes
+    from clarifai_emulator.routing import Decision
+
+# Calls, their bytes in all, those of one message, and messages of one stream in one direction.
+MOST_CALLS = 2_000
+MOST_BYTES = 32 * 1024 * 1024
+MOST_OF_MESSAGE = 8 * 1024 * 1024
+MOST_MESSAGES = 500
+# What a call weighs beside its messages.
+_OVERHEAD = 1_000
+
+
+@dataclass(slots=True)
+class KeptMessage:
+    """A message as it passed. ``time``: seconds since the epoch. ``data``: its bytes; None where it was larger than
+    is kept. ``size``: in bytes."""
+
+    time: float
+    data: bytes | None
+    size: int
+
+
+@dataclass(slots=True, eq=False)
+class KeptCall:
+    """An inference call: who asked what, and what it was answered. ``decision``: None before it was routed, and of
+    one that was refused. ``inputs_left_out`` and
+    ``outputs_left_out``: messages beyond those that are kept. ``weight``: bytes that it holds."""
+
+    request_id: str
+    rpc: Rpc
+    caller: Caller
+    method: str
+    decision: Decision | None = None
+    inputs: list[KeptMessage] = field(default_factory=list[KeptMessage])
+    outputs: list[KeptMessage] = field(default_factory=list[KeptMessage])
+    inputs_left_out: int = 0
+    outputs_left_out: int = 0
+    weight: int = _OVERHEAD
+
+    def requests(self) -> list[Any]:
+        """Return the messages that its client sent, in order; None for one that was too large to be kept."""
+        kind = self.rpc.request_type
+        return [kind.FromString(each.data) if each.data is not None else None for each in self.inputs]
+
+    def responses(self) -> list[Any]:
+        """Return the messages that its client got, in order; None for one that was too large to be kept."""
+        kind = self.rpc.response_type
+        return [kind.FromString(each.data) if each.data is not None else None for each in self.outputs]
+
+
+class KeptCalls:
+    """Keeps the last calls, within bounds. ``now`` gives the time. In the emulator's event loop."""
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self.is_on = False
+        self._now = now
+        self._calls: OrderedDict[str, KeptCall] = OrderedDict()
+        self._bytes = 0
+
+    def find(self, request_id: str) -> KeptCall | None:
+        """Return the call of a request; None where it is not kept."""
+        return self._calls.get(request_id)
+
+    def all(self) -> list[KeptCall]:
+        """Return the calls that are kept, oldest first."""
+        return list(self._calls.values())
+
+    def clear(self) -> None:
+        """Forget all calls."""
+        self._calls.clear()
+        self._bytes = 0
+
+    def begin(self, call: ApiCall, request: Any, method: str) -> KeptCall:
+        """Keep a call from now on."""
+        kept = KeptCall(call.request_id, call.rpc, call.caller, method)
+        message, data = call.came
+        self._calls[call.request_id] = kept
+        self._bytes += kept.weight
+        self._note(kept, kept.inputs, data if message is request and data else request)
+        return kept
+
+    async def heard(self, kept: KeptCall, more: AsyncIterator[Any]) -> AsyncIterator[Any]:
+        """Give the further messages of a stream, and keep them."""
+        async for each in more:
+            if len(kept.inputs) < MOST_MESSAGES:
+                self._note(kept, kept.inputs, each)
+            else:
+                kept.inputs_left_out += 1
+            yield each
+
+    def answered(self, kept: KeptCall, output: Any, came_back: Bytes) -> None:
+        """Keep one more output. ``came_back``: the bytes that it was read from, where they are there."""
+        if len(kept.outputs) < MOST_MESSAGES:
+            self._note(kept, kept.outputs, came_back or output)
+        else:
+            kept.outputs_left_out += 1
+
+    def _note(self, kept: KeptCall, messages: list[KeptMessage], message: Any) -> None:
+        """Keep a message, or the bytes of one."""
+        if isinstance(message, bytes):
+            size = len(message)
+            data = message if size <= MOST_OF_MESSAGE else None
+        elif hasattr(message, "ByteSize"):
+            size = message.ByteSize()
+            data = message.SerializeToString() if size <= MOST_OF_MESSAGE else None
+        else:
+            size = len(message)
+            data = bytes(message) if size <= MOST_OF_MESSAGE else None
+        messages.append(KeptMessage(self._now(), data, size))
+        if data is not None and self._calls.get(kept.request_id) is kept:
+            kept.weight += size
+            self._bytes += size
+        while len(self._calls) > MOST_CALLS or self._bytes > MOST_BYTES:
+            self._bytes -= self._calls.popitem(last=False)[1].weight

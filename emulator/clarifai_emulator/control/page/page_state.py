@@ -1,0 +1,76 @@
+"""Tells a browser what runs, what happened in a request, what replicas printed, and where a request would go.
+
+state               what `status --json` prints
+request?id=ID       the kept events of one request
+log?replica=ID      what a replica printed (page_logs.py)
+route?model=…       what `route --json` prints
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import metadata
+from typing import Any
+
+from clarifai_emulator.control.page.page_logs import log_of_replica
+from clarifai_emulator.control.page.page_topics import Asked, PageContext, PageTopic, Read, bad_request
+from clarifai_emulator.control.snapshot import snapshot
+from clarifai_emulator.messages.address import parse_name
+
+# Of a request that asks a thousand models inside it, the newest.
+_MOST_EVENTS = 5_000
+_ALWAYS = 1e12
+
+
+class PageState(PageTopic):
+    """Tells of the emulator's state and events."""
+
+    def __init__(self, context: PageContext) -> None:
+        super().__init__(context)
+        self._version = metadata.version("clarifai-emulator")
+
+    def reads(self) -> Mapping[str, Read]:
+        return {"state": self._state, "request": self._request, "log": self._log, "route": self._route}
+
+    async def _state(self, asked: Asked) -> dict[str, Any]:
+        state = snapshot(self.emulator)
+        return {"run": self.emulator.run_id, "version": self._version, "state": state}
+
+    async def _request(self, asked: Asked) -> dict[str, Any]:
+        events = list(self.emulator.events.recent(request_id=asked.text("id")))[-_MOST_EVENTS:]
+        return {"run": self.emulator.run_id, "events": [event.as_dict() for event in events]}
+
+    async def _log(self, asked: Asked) -> dict[str, Any]:
+        return log_of_replica(
+            self.emulator,
+            asked.text("replica"),
+            since=int(asked.number("since")),
+            begin=asked.number("begin"),
+            end=asked.number("end", _ALWAYS),
+        )
+
+    async def _route(self, asked: Asked) -> dict[str, Any]:
+        from clarifai_emulator.control.explaining import explained
+
+        caller = asked.text("caller") or self.emulator.config.user_id
+        request: dict[str, Any] = {"caller": caller}
+        if model := asked.text("model"):
+            address = parse_name(model)
+            if address is None:
+                raise bad_request(
+                    f"'{model[:100]}' is no model's name: USER/APP/MODEL, as the list of models has it."
+                )
+            request |= {"model_user": address.user_id, "model_app": address.app_id, "model_id": address.model_id}
+        if deployment := asked.text("deployment"):
+            user, _, name = deployment.rpartition("/")
+            request["deployment"] = [user or caller, name]
+        if nodepool := asked.text("nodepool"):
+            parts = nodepool.split("/")
+            if len(parts) != 3:
+                raise bad_request(
+                    f"'{nodepool[:100]}' is no nodepool's name: USER/CLUSTER/NODEPOOL, as the map has it."
+                )
+            request["nodepool"] = parts
+        if not (request.get("model_id") or request.get("deployment")):
+            raise bad_request("Name a model or a deployment to ask about.")
+        return await explained(self.emulator, self.context.verbs, request)

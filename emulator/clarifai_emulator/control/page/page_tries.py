@@ -1,0 +1,9 @@
+"""Tells a browser of … ."""
+
+from __future__ import annotations
+
+from clarifai_emulator.control.page.page_topics import PageTopic
+
+
+class PageTries(PageTopic):
+    """Tells of … ."""

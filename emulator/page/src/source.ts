@@ -1,0 +1,75 @@
+// Asks the emulator, and tells it to do things; in a page that was saved to a file, reads what was saved with it.
+
+export interface Saved {
+  // Seconds since the epoch.
+  time: number;
+  version: string;
+  title: string;
+  events: unknown[];
+  // What the emulator answered, by what was asked: `state`, `request?id=…`.
+  answers: Record<string, unknown>;
+}
+
+export class Locked extends Error {}
+
+export const NOT_SAVED = "This was not saved with the page.";
+
+export const saved: Saved | undefined = readSaved();
+
+function readSaved(): Saved | undefined {
+  const text = document.getElementById("saved")?.textContent;
+  return text ? (JSON.parse(text) as Saved) : undefined;
+}
+
+export function addressOf(path: string, query: Record<string, string> = {}): string {
+  const words = new URLSearchParams(query).toString();
+  return words ? `${path}?${words}` : path;
+}
+
+export async function ask<T>(path: string, query: Record<string, string> = {}): Promise<T> {
+  const address = addressOf(path, query);
+  if (saved) {
+    if (!(address in saved.answers)) throw new Error(NOT_SAVED);
+    return saved.answers[address] as T;
+  }
+  return told<T>(await fetch(`/_page/${address}`, { credentials: "same-origin" }));
+}
+
+export async function act<T>(path: string, given: object): Promise<T> {
+  return told<T>(await sent(path, given));
+}
+
+// Gives what comes, a line each, until it ends or `signal` ends it.
+export async function* follow<T>(path: string, given: object, signal: AbortSignal): AsyncGenerator<T> {
+  const answer = await sent(path, given, signal);
+  if (!answer.ok || !answer.body) {
+    await told(answer);
+    return;
+  }
+  const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+  let rest = "";
+  for (;;) {
+    const { done, value } = await reader.read();
+    const parts = (rest + (value ?? "")).split("\n");
+    rest = parts.pop() ?? "";
+    for (const line of parts) if (line) yield JSON.parse(line) as T;
+    if (done) return;
+  }
+}
+
+function sent(path: string, given: object, signal?: AbortSignal): Promise<Response> {
+  return fetch(`/_page/${path}`, {
+    method: "POST",
+    credentials: "same-origin",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify(given),
+    ...(signal && { signal }),
+  });
+}
+
+async function told<T>(answer: Response): Promise<T> {
+  const given = await answer.json();
+  if (answer.status === 401) throw new Locked();
+  if (!answer.ok) throw new Error(given?.status?.details ?? `The emulator answered ${answer.status}.`);
+  return given as T;
+}
