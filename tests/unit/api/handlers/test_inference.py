@@ -172,7 +172,7 @@ async def test_an_equal_request_that_asks_for_the_cache_reaches_no_replica() -> 
     await first
     call = ApiCall(rpc_table()["PostModelOutputs"], {}, 0.0, request_id="r2", caller=Caller("ada"))
     assert await scene.inference.predict(call, asked) == output("hello")
-    assert call.notes == {"rule": "owner_default", "cached": True}
+    assert call.notes == {"method": "", "rule": "owner_default", "cached": True}
     assert [each.fields["request_id"] for each in scene.events.recent("route.decided")] == ["r1", "r2"]
     again = asyncio.ensure_future(scene.inference.predict(call, request()))
     await settle()
