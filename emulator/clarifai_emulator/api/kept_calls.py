@@ -56,6 +56,11 @@ class KeptCall:
     outputs_left_out: int = 0
     weight: int = _OVERHEAD
 
+    def first_request(self) -> Any | None:
+        """Return the first message that its client sent; None where it was too large to be kept."""
+        data = self.inputs[0].data if self.inputs else None
+        return self.rpc.request_type.FromString(data) if data is not None else None
+
     def requests(self) -> list[Any]:
         """Return the messages that its client sent, in order; None for one that was too large to be kept."""
         kind = self.rpc.request_type
