@@ -3,8 +3,8 @@
     {"prompt": "hi", "image": {"base64": "…"}}  ─►  Data(parts=[…]), the parts that the SDK would make
 
 JSON has no form for some types: these are objects. Media are {"url": …} or {"base64": …}, bytes {"text": …} or
-{"base64": …}, arrays lists of numbers or {"values": …, "dtype": …}. Numbers may come as text, which keeps digits that
-a browser's numbers lose.
+{"base64": …}, arrays lists of numbers or {"values": …, "dtype": …}. Numbers may come as text, which keeps all of
+their digits.
 """
 
 from __future__ import annotations

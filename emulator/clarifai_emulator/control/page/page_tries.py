@@ -1,9 +1,118 @@
-"""Tells a browser of … ."""
+"""Lets a browser call methods of models: as any user, through the request chain, with the answers as they come.
+
+methods?model=USER/APP/ID     the methods of a model, as a form needs them (method_forms.py)
+try                           a call: {try, request_id}, then {answer} for each, then {done} or {error}
+try-more {try, value | end}   one more item of a stream that a call has open, or its end
+"""
 
 from __future__ import annotations
 
-from clarifai_emulator.control.page.page_topics import PageTopic
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import aclosing
+from typing import Any
+
+from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
+
+from clarifai_emulator.api.call import ApiCall, only
+from clarifai_emulator.background_work import beside
+from clarifai_emulator.control.page.method_forms import STREAM, UNARY, chat_method, method_forms
+from clarifai_emulator.control.page.open_tries import OpenTries, OpenTry
+from clarifai_emulator.control.page.page_topics import Asked, PageContext, PageTopic, Read, Stream, not_there
+from clarifai_emulator.control.page.try_requests import Attempt, attempt_of, named_version
+from clarifai_emulator.errors import TransportError
+from clarifai_emulator.store import Kind
+
+# Answers that wait for a browser to take them.
+_AHEAD = 8
+# The steps that give a call its id are taken at once, unless it is played from a cassette.
+_TURNS = 20
+_OVER = object()
 
 
 class PageTries(PageTopic):
-    """Tells of … ."""
+    """Tells of the methods that models have, and calls them."""
+
+    def __init__(self, context: PageContext) -> None:
+        super().__init__(context)
+        self._open = OpenTries()
+
+    def reads(self) -> Mapping[str, Read]:
+        return {"methods": self._methods}
+
+    def acts(self) -> Mapping[str, Read]:
+        return {"try-more": self._more}
+
+    def streams(self) -> Mapping[str, Stream]:
+        return {"try": self._try}
+
+    async def _methods(self, asked: Asked) -> dict[str, Any]:
+        named = named_version(self.emulator.store, asked)
+        return {
+            "model": "/".join(named.address.key),
+            "version": named.version.id if named.version is not None else "",
+            "methods": method_forms(named.signatures),
+            "chat": chat_method(named.signatures),
+        }
+
+    async def _more(self, asked: Asked) -> dict[str, Any]:
+        opened = self._open.find(asked.text("try"))
+        if asked.given.get("end"):
+            opened.end()
+        else:
+            opened.feed(asked.given.get("value"))
+        return {}
+
+    async def _try(self, asked: Asked) -> AsyncGenerator[dict[str, Any]]:
+        attempt = attempt_of(self.emulator.store, asked)
+        call = self.emulator.api.own_calls.begin(attempt.rpc, self._user(asked), asked.peer)
+        with self._open.begin(attempt.item) as opened:
+            answers = self._answers(attempt, call, opened)
+            async with aclosing(self._lines(attempt, call, opened.id, answers)) as lines:
+                async for line in lines:
+                    yield line
+
+    def _user(self, asked: Asked) -> str:
+        """Return the user in whose name a call is made. Raises ``HttpProblem``."""
+        user = asked.text("user") or self.emulator.config.user_id
+        if self.emulator.store.get(Kind.USER, (user,)) is None:
+            known = ", ".join(sorted(key[0] for key in self.emulator.store.keys(Kind.USER)))
+            raise not_there(f"There is no user '{user[:100]}' in this emulator; there are {known[:500]}.")
+        return user
+
+    def _answers(self, attempt: Attempt, call: ApiCall, opened: OpenTry) -> AsyncGenerator[Any]:
+        """Give the answers to a call. Raises ``EmulatorError`` for arguments that cannot be sent."""
+        own = self.emulator.api.own_calls
+        if attempt.kind == STREAM:
+            attempt.require_sendable()
+            return own.stream(call, opened.items())
+        request = attempt.request()
+        return _only_answer(own.unary(call, request)) if attempt.kind == UNARY else own.stream(call, only(request))
+
+    async def _lines(
+        self, attempt: Attempt, call: ApiCall, try_id: str, answers: AsyncGenerator[Any]
+    ) -> AsyncGenerator[dict[str, Any]]:
+        waiting: asyncio.Queue[Any] = asyncio.Queue(_AHEAD)
+        work = beside(_pass_on(answers, waiting))
+        number = 0
+        try:
+            for _ in range(_TURNS):
+                if call.request_id:
+                    break
+                await asyncio.sleep(0)
+            yield {"try": try_id, "request_id": call.request_id}
+            while (answer := await waiting.get()) is not _OVER:
+                if isinstance(answer, TransportError):
+                    yield self._failed(call, {"description": answer.name, "details": answer.message})
+                    return
+                if isinstance(answer, Exception):
+                    raise answer
+                if answer.status.code != StatusCode.SUCCESS:
+                    yield self._failed(call, self._told(answer))
+                    return
+                yield {"answer": self._shown(attempt, call, number, answer), **self._about(call)}
+                number += 1
+            yield {"done": {"code": StatusCode.SUCCESS, "description": "Ok"}, **self._about(call)}
+        finally:
+            work.cancel()
+            await asyncio.wait([work])
