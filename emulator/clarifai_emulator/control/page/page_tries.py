@@ -8,19 +8,17 @@ try-more {try, value | end}   one more item of a stream that a call has open, or
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Mapping
 from contextlib import aclosing
 from typing import Any
-
-from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
 from clarifai_emulator.api.call import ApiCall, only
 from clarifai_emulator.background_work import beside
 from clarifai_emulator.control.page.method_forms import STREAM, UNARY, chat_method, method_forms
 from clarifai_emulator.control.page.open_tries import OpenTries, OpenTry
 from clarifai_emulator.control.page.page_topics import Asked, PageContext, PageTopic, Read, Stream, not_there
+from clarifai_emulator.control.page.told_answers import ToldAnswers
 from clarifai_emulator.control.page.try_requests import Attempt, attempt_of, named_version
-from clarifai_emulator.errors import TransportError
 from clarifai_emulator.store import Kind
 
 # Answers that wait for a browser to take them.
@@ -94,25 +92,34 @@ class PageTries(PageTopic):
     ) -> AsyncGenerator[dict[str, Any]]:
         waiting: asyncio.Queue[Any] = asyncio.Queue(_AHEAD)
         work = beside(_pass_on(answers, waiting))
-        number = 0
+        told = ToldAnswers(self.emulator, attempt, call)
         try:
             for _ in range(_TURNS):
-                if call.request_id:
-                    break
-                await asyncio.sleep(0)
+                if not call.request_id:
+                    await asyncio.sleep(0)
             yield {"try": try_id, "request_id": call.request_id}
             while (answer := await waiting.get()) is not _OVER:
-                if isinstance(answer, TransportError):
-                    yield self._failed(call, {"description": answer.name, "details": answer.message})
+                line = told.line(answer)
+                yield line
+                if "error" in line:
                     return
-                if isinstance(answer, Exception):
-                    raise answer
-                if answer.status.code != StatusCode.SUCCESS:
-                    yield self._failed(call, self._told(answer))
-                    return
-                yield {"answer": self._shown(attempt, call, number, answer), **self._about(call)}
-                number += 1
-            yield {"done": {"code": StatusCode.SUCCESS, "description": "Ok"}, **self._about(call)}
+            yield told.end()
         finally:
             work.cancel()
             await asyncio.wait([work])
+
+
+async def _only_answer(answer: Awaitable[Any]) -> AsyncGenerator[Any]:
+    yield await answer
+
+
+async def _pass_on(answers: AsyncGenerator[Any], waiting: asyncio.Queue[Any]) -> None:
+    """Put what a call gives into a queue: all of it comes in one task, which ends it where it is cancelled."""
+    try:
+        async with aclosing(answers):
+            async for answer in answers:
+                await waiting.put(answer)
+    except Exception as error:
+        await waiting.put(error)
+    else:
+        await waiting.put(_OVER)
