@@ -1,12 +1,12 @@
 """Keeps the calls that browsers have open, so that further items reach the stream of the right one.
 
-    browser ─ try-more ─► OpenTries ─► OpenTry.items() ─► the request chain
+browser ─ try-more ─► OpenTries ─► OpenTry.items() ─► the request chain
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator
 from contextlib import contextmanager
 from typing import Any, Protocol
 
@@ -65,7 +65,7 @@ class OpenTries:
         self._open: dict[str, OpenTry] = {}
 
     @contextmanager
-    def begin(self, make: MakeItem) -> Iterator[OpenTry]:
+    def begin(self, make: MakeItem) -> Generator[OpenTry]:
         """Keep a call as open while the block lasts. Raises ``HttpProblem`` where there are too many."""
         if len(self._open) >= MOST_OPEN:
             text = f"{MOST_OPEN} calls of the page are open: let one end, or cancel it, and send again."

@@ -1,6 +1,6 @@
 """Makes the requests of a call that a browser asks for, as the SDK would send them.
 
-    {model, version, method, arguments, deployment | nodepool}  ─►  Attempt: RPC, first request, further items
+{model, version, method, arguments, deployment | nodepool}  ─►  Attempt: RPC, first request, further items
 """
 
 from __future__ import annotations
