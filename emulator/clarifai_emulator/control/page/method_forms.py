@@ -1,4 +1,4 @@
-"""Describes the methods of a model version as a form needs them: what each takes, with bounds, and what it gives."""
+"""Describes the methods of a model version as a form needs them: what each takes, its bounds, and what it gives."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def method_forms(signatures: Iterable[MethodSignature]) -> list[dict[str, Any]]:
 
 
 def chat_method(signatures: Iterable[MethodSignature]) -> str:
-    """Return the method that a conversation goes through, the one that streams where there is one; empty for a model
-    that does not speak OpenAI's API."""
+    """Return the method of conversations, the one that streams where there is one; empty for a model that does not
+    speak OpenAI's API."""
     names = {each.name for each in signatures}
     return next((name for name in (STREAM_TRANSPORT, TRANSPORT) if name in names), "")
 

@@ -16,10 +16,9 @@ from clarifai_emulator.api.call import ApiCall, only
 from clarifai_emulator.background_work import beside
 from clarifai_emulator.control.page.method_forms import STREAM, UNARY, chat_method, method_forms
 from clarifai_emulator.control.page.open_tries import OpenTries, OpenTry
-from clarifai_emulator.control.page.page_topics import Asked, PageContext, PageTopic, Read, Stream, not_there
+from clarifai_emulator.control.page.page_topics import Asked, PageContext, PageTopic, Read, Stream
 from clarifai_emulator.control.page.told_answers import ToldAnswers
 from clarifai_emulator.control.page.try_requests import Attempt, attempt_of, named_version
-from clarifai_emulator.store import Kind
 
 # Answers that wait for a browser to take them.
 _AHEAD = 8
@@ -63,20 +62,13 @@ class PageTries(PageTopic):
 
     async def _try(self, asked: Asked) -> AsyncGenerator[dict[str, Any]]:
         attempt = attempt_of(self.emulator.store, asked)
-        call = self.emulator.api.own_calls.begin(attempt.rpc, self._user(asked), asked.peer)
+        user = asked.text("user") or self.emulator.config.user_id
+        call = self.emulator.api.own_calls.begin(attempt.rpc, user, asked.peer)
         with self._open.begin(attempt.item) as opened:
             answers = self._answers(attempt, call, opened)
             async with aclosing(self._lines(attempt, call, opened.id, answers)) as lines:
                 async for line in lines:
                     yield line
-
-    def _user(self, asked: Asked) -> str:
-        """Return the user in whose name a call is made. Raises ``HttpProblem``."""
-        user = asked.text("user") or self.emulator.config.user_id
-        if self.emulator.store.get(Kind.USER, (user,)) is None:
-            known = ", ".join(sorted(key[0] for key in self.emulator.store.keys(Kind.USER)))
-            raise not_there(f"There is no user '{user[:100]}' in this emulator; there are {known[:500]}.")
-        return user
 
     def _answers(self, attempt: Attempt, call: ApiCall, opened: OpenTry) -> AsyncGenerator[Any]:
         """Give the answers to a call. Raises ``EmulatorError`` for arguments that cannot be sent."""
