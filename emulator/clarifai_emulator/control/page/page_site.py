@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
+from clarifai_emulator.api.rest.transcoding import read_aside, read_json
 from clarifai_emulator.api.transport.http_exchange import Exchange, HttpProblem
 from clarifai_emulator.control.page.page_admission import PageAdmission, refuse_other_pages
 from clarifai_emulator.control.page.page_events import EventReaders
@@ -119,10 +120,8 @@ class PageSite:
             self._refuse_method(exchange, name)
         if exchange.headers.get("content-type", "").partition(";")[0].strip() != _JSON:
             raise bad_request(NO_JSON)
-        try:
-            given = json.loads(await exchange.body())
-        except ValueError:
-            raise bad_request(NO_JSON) from None
+        body = await exchange.body()
+        given = await read_aside(len(body), read_json, f"POST {exchange.path}", body)
         if not isinstance(given, dict):
             raise bad_request(NO_JSON)
         asked = Asked(given, exchange.peer)
