@@ -81,6 +81,10 @@ class KeptCalls:
         self._calls: OrderedDict[str, KeptCall] = OrderedDict()
         self._bytes = 0
 
+    def begin_keeping(self) -> None:
+        """Keep calls from now on."""
+        self.is_on = True
+
     def find(self, request_id: str) -> KeptCall | None:
         """Return the call of a request; None where it is not kept."""
         return self._calls.get(request_id)

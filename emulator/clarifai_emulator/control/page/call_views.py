@@ -95,7 +95,7 @@ class KeptCallView:
             "method": kept.method,
             "signature": str(method_shape(signature)) if signature is not None else "",
             "code": source.content_hash if source is not None else "",
-            "place": {"file": place.file, "line": place.line} if place is not None else None,
+            "place": {"file": place[0], "line": place[1]} if place is not None else None,
             "inputs": [self._input(index, each, view) for index, each in enumerate(self.inputs)],
             "outputs": [self._output(index, each, view) for index, each in enumerate(self.outputs)],
             "inputs_left_out": kept.inputs_left_out,
@@ -144,8 +144,8 @@ class KeptCallView:
         """Return the values of each input or output of a message."""
         shown = list[Any]()
         for index, data in enumerate(items):
-            view.address_of = partial(value_address, self.kept.request_id, way, message, index)
-            shown.append(shown_values(data, fields, view))
+            address_of = partial(value_address, self.kept.request_id, way, message, index)
+            shown.append(shown_values(data, fields, view.at(address_of)))
         return shown
 
 

@@ -4,63 +4,43 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
-from clarifai_emulator.python_source import parse_module
+from clarifai_emulator.contracts.signatures.model_source import parsed
 
 _FOLDER = "1"
 _FIRST = "model.py"
 _MOST_FILES = 50
 _MOST_BYTES = 1024 * 1024
+_METHODS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 
-@dataclass(frozen=True, slots=True)
-class MethodPlace:
-    """A line of a model directory. ``file``: relative to the directory."""
-
-    file: str
-    line: int
-
-
-def method_place(directory: Path, method: str) -> MethodPlace | None:
-    """Return where a method is defined: in ``model.py``, or in a module beside it, where its class has a base.
-    Reads files. None where no module defines it, or the directory is gone."""
+def method_place(directory: Path, method: str) -> tuple[str, int] | None:
+    """Return where a method is defined: a file of the directory, and the line. ``model.py`` goes first, then the
+    modules beside it, where its class may have a base. Reads files. None where no module defines it."""
     for path in _modules(directory / _FOLDER):
-        line = _lines(path, path.stat().st_mtime_ns).get(method)
+        line = _line_of(path, method)
         if line is not None:
-            return MethodPlace(path.relative_to(directory).as_posix(), line)
+            return path.relative_to(directory).as_posix(), line
     return None
 
 
 def _modules(folder: Path) -> Iterator[Path]:
     try:
-        found = sorted(folder.rglob("*.py"), key=lambda path: (path.name != _FIRST, path.as_posix()))[:_MOST_FILES]
-        yield from (path for path in found if path.stat().st_size <= _MOST_BYTES)
+        found = sorted(folder.rglob("*.py"), key=lambda path: (path.name != _FIRST, path.as_posix()))
+        yield from (path for path in found[:_MOST_FILES] if path.stat().st_size <= _MOST_BYTES)
     except OSError:
         return
 
 
-@lru_cache(maxsize=200)
-def _lines(path: Path, changed: int) -> dict[str, int]:
-    """Return the lines of the methods in a file; those that a model publishes go before others of their name."""
-    try:
-        tree = parse_module(path.read_bytes(), str(path))
-    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
-        return {}
-    methods = [
-        each
-        for holder in ast.walk(tree)
-        if isinstance(holder, ast.ClassDef)
+def _line_of(path: Path, method: str) -> int | None:
+    """Return the line of a method; one that the model publishes goes before another of its name."""
+    tree = parsed(path)
+    holders = [each for each in ast.walk(tree) if isinstance(each, ast.ClassDef)] if tree is not None else []
+    found = [
+        (any(ast.unparse(decorator).endswith(".method") for decorator in each.decorator_list), each.lineno)
+        for holder in holders
         for each in holder.body
-        if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef)
+        if isinstance(each, _METHODS) and each.name == method
     ]
-    found: dict[str, int] = {}
-    for each in sorted(methods, key=_is_published):
-        found[each.name] = each.lineno
-    return found
-
-
-def _is_published(method: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
-    return any(ast.unparse(each).endswith(".method") for each in method.decorator_list)
+    return max(found, key=lambda each: each[0])[1] if found else None
