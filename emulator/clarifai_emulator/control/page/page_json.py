@@ -6,6 +6,7 @@ import json
 import math
 from typing import Any
 
+from clarifai_emulator.api.rest.transcoding import read_json
 from clarifai_emulator.control.page.page_topics import bad_request
 
 # Deeper than any value that a form makes, and less deep than what walks through values may recurse.
@@ -17,14 +18,10 @@ SHOWN_TOO_DEEP = "This is nested too deeply to be shown on the page."
 _ENCODER = json.JSONEncoder(allow_nan=False, default=str)
 
 
-def json_object(body: bytes) -> dict[str, Any]:
-    """Return the object that a browser sent. Raises ``HttpProblem`` for anything else."""
-    try:
-        given = json.loads(body.decode())
-    except ValueError:
-        raise bad_request(NO_JSON) from None
-    except RecursionError:
-        raise bad_request(TOO_DEEP) from None
+def json_object(name: str, body: bytes) -> dict[str, Any]:
+    """Return the object that a browser sent, for what ``name`` says. Raises ``CallerError`` for what is no JSON,
+    ``HttpProblem`` for what is no object, or holds what no form makes."""
+    given = read_json(name, body)
     if not isinstance(given, dict):
         raise bad_request(NO_JSON)
     if not _is_flat(given):

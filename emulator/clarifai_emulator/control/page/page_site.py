@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
+from clarifai_emulator.api.rest.transcoding import read_aside
 from clarifai_emulator.api.transport.http_exchange import Exchange, HttpProblem
 from clarifai_emulator.control.page.page_admission import PageAdmission, refuse_other_pages
 from clarifai_emulator.control.page.page_events import EventReaders
@@ -118,7 +119,9 @@ class PageSite:
             self._refuse_method(exchange, name)
         if exchange.headers.get("content-type", "").partition(";")[0].strip() != _JSON:
             raise bad_request(NO_JSON)
-        asked = Asked(json_object(await exchange.body()), exchange.peer)
+        body = await exchange.body()
+        given = await read_aside(len(body), json_object, f"POST {exchange.path}", body)
+        asked = Asked(given, exchange.peer)
         if name in self._acts:
             await _answer_json(exchange, await self._acts[name](asked))
         else:
