@@ -162,7 +162,7 @@ def test_of_a_message_that_is_too_large_to_keep_the_size_is_told(emulator: Emula
         assert not message["is_kept"]
         assert message["size"] > 50 * 1024 * 1024 > MOST_OF_MESSAGE
         assert message["values"] == []
-    assert told["cannot_repeat"] == "It sent a message of more than 8 MiB, which is not kept."
+    assert told["cannot_repeat"] == "It sent a message of 50.0 MiB, which is more than is kept."
     status, body = post(emulator, "again", {"id": told["id"]})
     assert status == 400
     assert "Send it from where it came from." in body["status"]["details"]

@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
 from clarifai_emulator.api.access.auth import Caller
-from clarifai_emulator.api.kept_calls import MOST_OF_MESSAGE, KeptCall, KeptMessage
+from clarifai_emulator.api.kept_calls import KeptCall, KeptMessage
 from clarifai_emulator.api.secret_texts import SecretTexts
 from clarifai_emulator.contracts.signatures.shapes import method_shape
 from clarifai_emulator.control.page.method_places import method_place
@@ -160,13 +160,14 @@ def cannot_repeat(kept: KeptCall) -> str:
     if kept.inputs_left_out:
         there = len(kept.inputs)
         return f"It sent {there + kept.inputs_left_out} messages, of which the first {there} are kept."
-    if any(each.data is None for each in kept.inputs):
-        return f"It sent a message of more than {MOST_OF_MESSAGE // 1024 // 1024} MiB, which is not kept."
+    large = max((each.size for each in kept.inputs if each.held is None), default=None)
+    if large is not None:
+        return f"It sent a message of {large / 1024 / 1024:.1f} MiB, which is more than is kept."
     return ""
 
 
 def _about(message: KeptMessage) -> dict[str, Any]:
-    return {"time": round(message.time, 6), "size": message.size, "is_kept": message.data is not None}
+    return {"time": round(message.time, 6), "size": message.size, "is_kept": message.held is not None}
 
 
 def _failure(response: Any) -> Any | None:
