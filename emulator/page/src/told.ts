@@ -64,7 +64,52 @@ export interface EmulatorState {
   deployments: DeploymentState[];
   shared: VersionState[];
   models: string[];
-  faults: { id: string; rule: string }[];
+  faults: FaultState[];
+  dev: DevState[];
+}
+
+export interface FaultState {
+  id: string;
+  rule: string;
+  active: boolean;
+  // Requests that it concerned so far, and those it was injected into.
+  seen: number;
+  injected: number;
+  // The line of a topology file; empty for those that were added later.
+  origin: string;
+  fault: Record<string, unknown>;
+}
+
+// A directory that `dev` watches, and what came of its last save.
+export interface DevState {
+  deployment_id: string;
+  model_id: string;
+  directory: string;
+  code: string;
+  strict: boolean;
+  last: Reload | null;
+}
+
+export interface Reload {
+  state: string;
+  reload: string;
+  reason: string;
+  files: string[];
+  code: string;
+  milliseconds: number;
+  changes: ContractChange[];
+  failure?: { message: string; hint: string; file: string; line: number; frame: string; traceback: string };
+}
+
+export interface ContractChange {
+  rule: string;
+  severity: string;
+  breaks: string;
+  message: string;
+  hint: string;
+  method: string;
+  file: string;
+  line: number;
 }
 
 export interface Decision {
