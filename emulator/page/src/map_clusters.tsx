@@ -6,8 +6,8 @@ import { useMemo, useRef, useState } from "preact/hooks";
 import type { Emulator } from "./emulator";
 import { DeploymentBox, NodepoolBox, ReplicaBox } from "./map_boxes";
 import { callersOf, type MapCaller } from "./map_callers";
-import { MapGpus } from "./map_gpus";
 import { linesOf } from "./map_edges";
+import { MapGpus } from "./map_gpus";
 import { MapLines } from "./map_lines";
 import {
   clustersOf,
@@ -45,8 +45,8 @@ export function MapClusters({ emulator, state, lit }: Props) {
   const found = searched(search, deployments, pools);
   const clusters = [...clustersOf(found.deployments, found.pools, state.user_id).values()];
   const shown = clusters.map((each) => {
-    const most = opened[each.name] ?? (!isLarge || found.isSearch ? AT_ONCE : 0);
-    return drawnOf(each, lit, most);
+    const most = opened[each.name] ?? (isLarge ? 0 : AT_ONCE);
+    return drawnOf(each, lit, found.isSearch ? Math.max(most, AT_ONCE) : most);
   });
   const callers = callersOf(emulator.requests, emulator.link === "saved" ? 0 : Date.now() / 1000);
   return (
@@ -95,7 +95,7 @@ export function MapClusters({ emulator, state, lit }: Props) {
               drawn={each}
               state={state}
               lit={lit}
-              isFoldable={isLarge}
+              isFoldable={isLarge && !found.isSearch}
               onOpen={(most) => setOpened((before) => ({ ...before, [each.cluster.name]: most }))}
             />
           ))}
@@ -212,7 +212,15 @@ function ClusterBand({ drawn, state, lit, isFoldable, onOpen }: BandProps) {
   );
 }
 
-function Deployments({ deployments, state, lit }: { deployments: MapDeployment[]; state: EmulatorState; lit: Lit }) {
+function Deployments({
+  deployments,
+  state,
+  lit,
+}: {
+  deployments: MapDeployment[];
+  state: EmulatorState;
+  lit: Lit;
+}) {
   return (
     <div>
       {deployments.length > 0 && <h4>Deployments</h4>}
@@ -253,7 +261,9 @@ function countsOf(cluster: MapCluster): string {
     replicas += each.replicas.length;
     for (const { state } of each.versions) states.set(state, (states.get(state) ?? 0) + 1);
   }
-  const bad = ["pending", "failed"].flatMap((state) => (states.has(state) ? [`${states.get(state)} ${state}`] : []));
+  const bad = ["pending", "failed"].flatMap((state) =>
+    states.has(state) ? [`${states.get(state)} ${state}`] : [],
+  );
   const count = (number: number, what: string) => `${number} ${what}${number === 1 ? "" : "s"}`;
   return [
     count(cluster.deployments.length, "deployment") + (bad.length ? ` (${bad.join(", ")})` : ""),

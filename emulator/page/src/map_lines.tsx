@@ -1,6 +1,6 @@
 // Draws lines over the map, from what asks to what answers, wherever the two stand.
 
-import { type RefObject } from "preact";
+import type { RefObject } from "preact";
 import { useEffect, useLayoutEffect, useState } from "preact/hooks";
 
 export interface MapLine {
@@ -21,7 +21,7 @@ const ORDER = ["plain", "passed", "taken"];
 const GUTTER = 4;
 
 // Boxes say where they are by `data-at`; a line of which an end is not on the map is left out.
-export function MapLines({ lines, around }: { lines: MapLine[]; around: RefObject<HTMLElement> }) {
+export function MapLines({ lines, around }: { lines: MapLine[]; around: RefObject<HTMLElement | null> }) {
   const [drawn, setDrawn] = useState(NOTHING);
   const measure = () => {
     if (!around.current) return;

@@ -15,13 +15,7 @@ export interface RouteAnswer {
 // A list that is too long to choose from is typed into.
 const MOST_CHOICES = 500;
 
-export function WhereForm({
-  emulator,
-  onAnswer,
-}: {
-  emulator: Emulator;
-  onAnswer: (answer: RouteAnswer) => void;
-}) {
+export function WhereForm({ emulator, onAnswer }: { emulator: Emulator; onAnswer: (answer: RouteAnswer) => void }) {
   const [problem, setProblem] = useState("");
   const state = emulator.state;
   if (!state?.models.length || emulator.link === "saved") return null;
@@ -57,13 +51,14 @@ export function WhereForm({
 }
 
 function Choice({ text, name, choices, none }: { text: string; name: string; choices: string[]; none?: string }) {
+  const id = `where-${name}`;
   return (
-    <label>
-      {text}{" "}
+    <span>
+      <label for={id}>{text}</label>{" "}
       {choices.length > MOST_CHOICES ? (
-        <input name={name} placeholder={none ?? choices[0]} required={none === undefined} />
+        <input id={id} name={name} placeholder={none ?? choices[0]} required={none === undefined} />
       ) : (
-        <select name={name}>
+        <select id={id} name={name}>
           {none !== undefined && <option value="">{none}</option>}
           {choices.map((each) => (
             <option key={each} value={each}>
@@ -72,7 +67,7 @@ function Choice({ text, name, choices, none }: { text: string; name: string; cho
           ))}
         </select>
       )}
-    </label>
+    </span>
   );
 }
 

@@ -19,7 +19,9 @@ export function price(dollars: number | null): string {
 
 export function typeWords(type: InstanceTypeState): string {
   if (!type.size) return `${type.id}: its size is not known, ${price(type.dollars_an_hour)}`;
-  const gpus = type.size.accelerators ? `, ${type.size.accelerators} × ${type.accelerators.join(" or ") || "GPU"}` : "";
+  const gpus = type.size.accelerators
+    ? `, ${type.size.accelerators} × ${type.accelerators.join(" or ") || "GPU"}`
+    : "";
   const size = `${number(type.size.cpus)} CPUs, ${gibibytes(type.size.memory)}${gpus}`;
   return `${type.id}: ${size}, ${price(type.dollars_an_hour)}`;
 }
