@@ -186,14 +186,14 @@ function ClusterBand({ drawn, state, lit, isFoldable, onOpen }: BandProps) {
           </button>
         ) : (
           cluster.name
-        )}{" "}
-        <span class="quiet">{countsOf(cluster)}</span>
+        )}
       </h3>
+      <p class="quiet">{countsOf(cluster)}</p>
       {deployments.length + nodepools.length > 0 && (
         <div class="columns">
           <Deployments deployments={deployments} state={state} lit={lit} />
           <div>
-            {nodepools.length > 0 && <h4>Nodepools</h4>}
+            {nodepools.length > 0 && <p class="column">Nodepools</p>}
             <ul>
               {nodepools.map((pool) => (
                 <NodepoolBox key={nameOfPool(pool)} pool={pool} lit={lit} />
@@ -223,7 +223,7 @@ function Deployments({
 }) {
   return (
     <div>
-      {deployments.length > 0 && <h4>Deployments</h4>}
+      {deployments.length > 0 && <p class="column">Deployments</p>}
       <ul>
         {deployments.map((each) => (
           <DeploymentBox
@@ -243,7 +243,7 @@ function Replicas({ deployments, lit }: { deployments: MapDeployment[]; lit: Lit
   const shown = all.filter((each, index) => index < MOST_REPLICAS || each.replica.replica_id === lit.replica);
   return (
     <div>
-      {all.length > 0 && <h4>Replicas</h4>}
+      {all.length > 0 && <p class="column">Replicas</p>}
       <ul>
         {shown.map(({ deployment, replica }) => (
           <ReplicaBox key={replica.replica_id} replica={replica} deployment={deployment.id} lit={lit} />
