@@ -226,8 +226,13 @@ def test_where_the_emulator_is_gone_it_says_so(browser: Any, tmp_path: Path) -> 
 def test_many_faults_are_shown_in_parts(page: Any, emulator: EmulatorProcess, client: Client) -> None:
     page.get_by_role("link", name="Faults", exact=True).click()
     page.evaluate(
-        """async () => { for (let at = 0; at < 250; at++) await fetch('/_page/faults', {method: 'POST',
-            headers: {'content-type': 'application/json'}, body: JSON.stringify({add: {id: 'f' + at, latency: 0}})}) }"""
+        """async () => {
+            const headers = {'content-type': 'application/json'};
+            for (let at = 0; at < 250; at++) {
+                const body = JSON.stringify({add: {id: 'f' + at, latency: 0}});
+                await fetch('/_page/faults', {method: 'POST', headers, body});
+            }
+        }"""
     )
     page.get_by_role("button", name="Show 100 more of 250 faults").click()
     assert items(page).count() == 200
