@@ -6,6 +6,7 @@ import { Again } from "./call_again";
 import { AskedAndAnswered } from "./call_messages";
 import { type CallTold, traceOf, useCall } from "./call_told";
 import type { Emulator } from "./emulator";
+import { newFaultHref } from "./fault_fields";
 import { LogLines } from "./log_lines";
 import { Timeline } from "./request_timeline";
 import { type RequestRow, rowOf } from "./requests";
@@ -71,6 +72,11 @@ export function RequestDetail({ emulator, id }: { emulator: Emulator; id: string
       )}
       <Why row={row} code={codeOf(row, call)} />
       <Timeline row={row} call={call} />
+      {emulator.link !== "saved" && (
+        <p>
+          <a href={newFaultHref(row)}>Set a fault for requests like this</a>
+        </p>
+      )}
       {(row.parent || inner.length > 0) && <Calls row={row} inner={inner} />}
       <Written row={row} />
       <h3>Request</h3>
@@ -170,7 +176,7 @@ export function RejectedList({ rejected }: { rejected: Rejected[] }) {
   if (!rejected.length) return <p class="quiet">Nothing else was considered.</p>;
   return (
     <>
-      <h4>Passed over</h4>
+      <p>Passed over:</p>
       <ul class="rejected">
         {rejected.map((each) => (
           <li key={`${each.what} ${each.reason}`}>
@@ -204,7 +210,8 @@ function Findings({ row, call }: { row: RequestRow; call: CallTold | undefined }
         ))}
         {row.faults.map((each) => (
           <li key={each.seq}>
-            fault <code>{text(each, "fault_id")}</code>: {text(each, "rule")}
+            fault <a href={hrefOf("faults", text(each, "fault_id"))}>{text(each, "fault_id")}</a>:{" "}
+            {text(each, "rule")}
           </li>
         ))}
       </ul>
