@@ -99,7 +99,7 @@ def call(client: Client, request: Any) -> Any:
 
 def newest(page: Any, name: str) -> Any:
     """Open the newest request of this name; return what is shown of it."""
-    page.get_by_role("link", name="Requests").click()
+    page.get_by_role("link", name="Requests", exact=True).click()
     page.get_by_role("link", name=name, exact=True).first.click()
     detail = page.get_by_role("region", name=name)
     detail.get_by_role("heading", name="Arguments").wait_for()
