@@ -10,7 +10,10 @@ export interface SavedCall {
   answered: string[];
   // Further results, which are not in `answered`.
   more: number;
+  // `10000 SUCCESS`; empty where the call broke off.
   status: string;
+  ok: boolean;
+  milliseconds: number | null;
   error: string;
   // The model that made the call; empty for the test itself.
   by: string;
@@ -26,7 +29,7 @@ export interface SavedLog {
 
 export interface SavedTest {
   id: string;
-  outcome: "passed" | "failed" | "error" | "skipped" | "xfailed" | "xpassed" | "crashed";
+  outcome: "passed" | "failed" | "error" | "skipped" | "xfailed" | "xpassed";
   // Seconds.
   took: number;
   worker: string;
@@ -37,8 +40,8 @@ export interface SavedTest {
   findings: string[];
   logs: SavedLog[];
   state: EmulatorState | null;
-  // What of it is not in the file.
-  left_out: string;
+  // Sentences about what of it is not in the file.
+  notes: string[];
 }
 
 export interface Saved {

@@ -15,14 +15,14 @@ import html
 import json
 from collections.abc import Callable, Mapping
 from contextlib import aclosing
-from importlib import resources
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
 from clarifai_emulator.api.transport.http_exchange import Exchange, HttpProblem
 from clarifai_emulator.control.page.page_admission import PageAdmission, refuse_other_pages
 from clarifai_emulator.control.page.page_events import EventReaders
+from clarifai_emulator.control.page.page_file import NOT_BUILT, read_built
 from clarifai_emulator.control.page.page_mount import DATA
 from clarifai_emulator.control.page.page_topic_table import TOPICS
 from clarifai_emulator.control.page.page_topics import (
@@ -35,9 +35,6 @@ from clarifai_emulator.control.page.page_topics import (
 )
 from clarifai_emulator.emulator import Emulator
 from clarifai_emulator.errors import EmulatorError
-
-if TYPE_CHECKING:
-    from importlib.resources.abc import Traversable
 
 _T = TypeVar("_T")
 
@@ -58,10 +55,6 @@ _PROTECTION = {
 }
 # What a model made is data: opened as a page of its own, it may run nothing and load nothing.
 _OF_MODELS = {**_PROTECTION, "content-security-policy": "default-src 'none'; sandbox"}
-NOT_BUILT = (
-    "This checkout has no page: its sources in emulator/page were not built. `make setup` builds them; "
-    "an installed wheel has it."
-)
 NO_JSON = "What the page sends is a JSON object, with content-type: application/json."
 
 
@@ -172,13 +165,9 @@ class PageSite:
 def built_file(name: str) -> bytes:
     """Return a file that the page is made of. Raises ``HttpProblem`` where it was not built."""
     try:
-        return _folder().joinpath(name).read_bytes()
+        return read_built(name)
     except OSError:
         raise HttpProblem(503, StatusCode.CONN_UNCATEGORIZED, NOT_BUILT) from None
-
-
-def _folder() -> Traversable:
-    return resources.files("clarifai_emulator.control.page").joinpath("built")
 
 
 def _joined(topics: list[PageTopic], table: Callable[[PageTopic], Mapping[str, _T]]) -> dict[str, _T]:
