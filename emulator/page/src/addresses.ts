@@ -5,18 +5,23 @@ import { useEffect, useState } from "preact/hooks";
 export interface Place {
   panel: string;
   item: string;
+  // What stands after a `?`: the values that a form begins with.
+  given: Record<string, string>;
 }
 
-export function hrefOf(panel: string, item = ""): string {
-  return `#/${panel}${item ? `/${encodeURIComponent(item)}` : ""}`;
+export function hrefOf(panel: string, item = "", given: Record<string, string> = {}): string {
+  const words = new URLSearchParams(given).toString();
+  return `#/${panel}${item ? `/${encodeURIComponent(item)}` : ""}${words ? `?${words}` : ""}`;
 }
 
 function placeNow(): Place {
-  const [panel = "", item = ""] = location.hash.replace(/^#\/?/, "").split("/");
+  const [path = "", words = ""] = location.hash.replace(/^#\/?/, "").split(/\?(.*)/s);
+  const [panel = "", item = ""] = path.split("/");
+  const given = Object.fromEntries(new URLSearchParams(words));
   try {
-    return { panel, item: decodeURIComponent(item) };
+    return { panel, item: decodeURIComponent(item), given };
   } catch {
-    return { panel, item: "" };
+    return { panel, item: "", given };
   }
 }
 

@@ -85,10 +85,13 @@ function keyOf(path: string, query: Record<string, string>): string {
   return given.length ? `${path}?${words}` : path;
 }
 
-// A replica's whole log is saved once; what is asked is a part of it.
+// A replica's whole log is saved once.
+export function logIn(saved: Saved, replica: string): SavedLines {
+  return (saved.answers[keyOf("log", { replica })] as SavedLines | undefined) ?? { lines: [], left_out: 0 };
+}
+
 function linesIn(saved: Saved, query: Record<string, string>): SavedLines {
-  const log = saved.answers[keyOf("log", { replica: query.replica ?? "" })] as SavedLines | undefined;
-  if (!log) return { lines: [], left_out: 0 };
+  const log = logIn(saved, query.replica ?? "");
   const [since, begin, end] = [Number(query.since ?? 0), Number(query.begin ?? 0), Number(query.end ?? Infinity)];
   const lines = log.lines.filter((line) => line.seq > since && line.time >= begin && line.time <= end);
   return { lines, left_out: since || begin ? 0 : log.left_out };

@@ -5,10 +5,10 @@ import { hrefOf } from "./addresses";
 import type { Emulator } from "./emulator";
 import { LogLines } from "./log_lines";
 import { RejectedList } from "./request_detail";
-import type { SavedCall, SavedLog, SavedTest } from "./saved_answers";
-import { type SavedTests, type TestOutcome } from "./saved_tests";
+import { logIn, type SavedCall, type SavedLog, type SavedTest } from "./saved_answers";
+import type { SavedTests, TestOutcome } from "./saved_tests";
 import { saved } from "./source";
-import { type LogLine, text } from "./told";
+import { text } from "./told";
 import { Copy, lastOf, milliseconds, short } from "./words";
 import "./tests.css";
 
@@ -170,7 +170,9 @@ function OneTest({ test, emulator }: { test: SavedTest; emulator: Emulator }) {
       {test.said && (
         <>
           <h3>{test.outcome === "skipped" || test.outcome === "xfailed" ? "Reason" : "What it says"}</h3>
-          <pre class={test.outcome === "failed" || test.outcome === "error" ? "failed" : undefined}>{test.said}</pre>
+          <pre class={test.outcome === "failed" || test.outcome === "error" ? "failed" : undefined}>
+            {test.said}
+          </pre>
         </>
       )}
       {test.findings.length > 0 && (
@@ -266,8 +268,8 @@ function OneCall({ call, emulator }: { call: SavedCall; emulator: Emulator }) {
 }
 
 function LogOfTest({ log }: { log: SavedLog }) {
-  const answer = saved?.answers[`log?replica=${encodeURIComponent(log.replica)}`] as { lines: LogLine[] } | undefined;
-  const lines = (answer?.lines ?? []).filter((line) => line.seq >= log.first && line.seq <= log.last);
+  const all = saved ? logIn(saved, log.replica).lines : [];
+  const lines = all.filter((line) => line.seq >= log.first && line.seq <= log.last);
   if (!lines.length) return null;
   return (
     <>

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import base64
 from collections import Counter
-from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from importlib import metadata
-from typing import Any
+from typing import Any, TypeVar
+from urllib.parse import parse_qsl
 
 from clarifai_emulator.api.transport.http_exchange import HttpProblem
 from clarifai_emulator.api.transport.peer import NO_PEER
@@ -34,10 +35,12 @@ _MOST_REPLICAS = 200
 # Of the file, what the events may take: the rest is for what requests were asked and answered.
 _MOST_OF_EVENTS = 8_000_000
 _MOST_OF_FILE = 256 * 1024
+_T = TypeVar("_T")
 _NO_PAGE = (
     "The emulator was started with --no-page, so what its requests were asked and answered was not kept. "
     "Start it without --no-page to have that, too."
 )
+_MEDIA = ("image/", "audio/", "video/")
 # Of the bytes that all answers may take, those of one name.
 _MOST_OF_NAME = {"log": 5_000_000}
 # What of an answer that has no room is missing, by its name.
@@ -56,9 +59,9 @@ class SavedAnswers:
     sizes: Counter[str] = field(default_factory=Counter[str])
     left_out: Counter[str] = field(default_factory=Counter[str])
 
-    def add(self, name: str, query: dict[str, str], answer: Any) -> None:
-        """Add an answer, or count that there is no room for it."""
-        address, text = address_of(name, query), json_of(answer)
+    def add(self, name: str, address: str, answer: Any) -> None:
+        """Add an answer, or count that there is no room for it. ``name``: what kind of answer it is."""
+        text = json_of(answer)
         size = len(address.encode("utf-8", "replace")) + len(text.encode("utf-8", "replace"))
         has_room = self.sizes.total() + size <= self.most
         if has_room and self.sizes[name] + size <= _MOST_OF_NAME.get(name, self.most):
@@ -82,26 +85,50 @@ class TopicAnswers:
         self._reads = {name: read for topic in self._topics for name, read in topic.reads().items()}
         self._files = {name: file for topic in self._topics for name, file in topic.files().items()}
 
-    async def of(self, shown: SavedShown) -> AsyncGenerator[tuple[str, dict[str, str], Any]]:
-        """Give what is asked for these requests and replicas, and the answers; of files, their data: addresses.
-        Left out is what the emulator refuses."""
+    async def of(self, shown: SavedShown) -> AsyncGenerator[tuple[str, str, Any]]:
+        """Give for these requests and replicas, one after the other: the name of what is asked, its address, and
+        the answer; also the media that answers name, as data: addresses. Left out is what the emulator refuses."""
         for topic in self._topics:
             for name, query in topic.saved(shown):
-                try:
-                    answer = await self._answer(name, query)
-                except (HttpProblem, EmulatorError):
+                answer = await _unless_refused(self._reads[name](Asked(query, NO_PEER)))
+                if answer is None:
                     continue
-                if answer is not None:
-                    yield name, query, answer
+                yield name, address_of(name, query), answer
+                for address in _media_in(answer):
+                    file = await self._media(address)
+                    if file:
+                        yield name, address, file
 
-    async def _answer(self, name: str, query: dict[str, str]) -> Any:
-        asked = Asked(query, NO_PEER)
-        if name in self._reads:
-            return await self._reads[name](asked)
-        file = await self._files[name](asked)
-        if len(file.content) > _MOST_OF_FILE:
-            return None
+    async def _media(self, address: str) -> str:
+        """Return a file as its data: address; an empty text for one that is too large."""
+        name, _, query = address.partition("?")
+        if name not in self._files:
+            return ""
+        file = await _unless_refused(self._files[name](Asked(dict(parse_qsl(query)), NO_PEER)))
+        if file is None or len(file.content) > _MOST_OF_FILE:
+            return ""
         return f"data:{file.kind};base64,{base64.b64encode(file.content).decode()}"
+
+
+async def _unless_refused(answer: Awaitable[_T]) -> _T | None:
+    try:
+        return await answer
+    except (HttpProblem, EmulatorError):
+        return None
+
+
+def _media_in(answer: Any) -> Iterator[str]:
+    """Give the addresses of the images, sounds and films in an answer (``page_values.py``)."""
+    todo = [answer]
+    while todo:
+        each: Any = todo.pop()
+        if isinstance(each, dict):
+            address: Any = each.get("whole")
+            if address and str(each.get("file_type", "")).startswith(_MEDIA) and each["size"] <= _MOST_OF_FILE:
+                yield str(address)
+            todo += each.values()
+        elif isinstance(each, list):
+            todo += each
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +151,8 @@ async def saved_document(emulator: Emulator) -> SavedDocument:
     told = [text for request, text in events if not request or request in requests]
     saved = SavedAnswers(MOST_BYTES - sum(map(len, told)))
     wanted = SavedShown(requests=tuple(reversed(requests)), replicas=tuple(reversed(replicas)))
-    async for name, query, answer in TopicAnswers(emulator).of(wanted):
-        saved.add(name, query, answer)
+    async for name, address, answer in TopicAnswers(emulator).of(wanted):
+        saved.add(name, address, answer)
     notes = [_NO_PAGE] if not emulator.api.kept_calls.is_on else []
     if left_out:
         notes.append(

@@ -118,7 +118,7 @@ class PageTopic:
         return {}
 
     def saved(self, shown: SavedShown) -> Iterable[tuple[str, dict[str, str]]]:
-        """Give what is asked for a page that is saved to a file: names of reads and files, each with its query."""
+        """Give what is asked for a page that is saved to a file: names of reads, each with its query."""
         return ()
 
 

@@ -44,8 +44,8 @@ async def record_of_test(
         await _printed(emulator.logbook)
     saved = SavedAnswers(_MOST_OF_ANSWERS)
     wanted = tuple(call.request_id for call in reversed(calls[-_MOST_CALLS:]))
-    async for name, query, answer in TopicAnswers(emulator).of(SavedShown(requests=wanted, is_whole=False)):
-        saved.add(name, query, answer)
+    async for name, address, answer in TopicAnswers(emulator).of(SavedShown(requests=wanted, is_whole=False)):
+        saved.add(name, address, answer)
     logs = {replica: _lines(emulator, replica, since_line) for replica in replicas_in(events)}
     record = {
         "events": events[-_MOST_EVENTS:],
