@@ -94,7 +94,7 @@ function Answer({ explained, onClose }: { explained: Explained; onClose: () => v
 function WhereForm({ emulator, onAnswer }: { emulator: Emulator; onAnswer: (answer: Explained) => void }) {
   const [problem, setProblem] = useState("");
   const state = emulator.state;
-  if (!state?.models.length) return null;
+  if (!state?.models.length || emulator.link === "saved") return null;
   const send = async (event: SubmitEvent) => {
     event.preventDefault();
     const given = new FormData(event.currentTarget as HTMLFormElement);

@@ -170,9 +170,7 @@ function OneTest({ test, emulator }: { test: SavedTest; emulator: Emulator }) {
       {test.said && (
         <>
           <h3>{test.outcome === "skipped" || test.outcome === "xfailed" ? "Reason" : "What it says"}</h3>
-          <pre class={test.outcome === "failed" || test.outcome === "error" ? "failed" : undefined}>
-            {test.said}
-          </pre>
+          <pre class={`test-said ${test.outcome === "error" ? "failed" : test.outcome}`}>{test.said}</pre>
         </>
       )}
       {test.findings.length > 0 && (
