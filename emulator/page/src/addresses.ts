@@ -5,23 +5,18 @@ import { useEffect, useState } from "preact/hooks";
 export interface Place {
   panel: string;
   item: string;
-  // What stands after a `?`: the values that a form begins with.
-  given: Record<string, string>;
 }
 
-export function hrefOf(panel: string, item = "", given: Record<string, string> = {}): string {
-  const words = new URLSearchParams(given).toString();
-  return `#/${panel}${item ? `/${encodeURIComponent(item)}` : ""}${words ? `?${words}` : ""}`;
+export function hrefOf(panel: string, item = ""): string {
+  return `#/${panel}${item ? `/${item.split("/").map(encodeURIComponent).join("/")}` : ""}`;
 }
 
 function placeNow(): Place {
-  const [path = "", words = ""] = location.hash.replace(/^#\/?/, "").split(/\?(.*)/s);
-  const [panel = "", item = ""] = path.split("/");
-  const given = Object.fromEntries(new URLSearchParams(words));
+  const [panel = "", ...rest] = location.hash.replace(/^#\/?/, "").split("/");
   try {
-    return { panel, item: decodeURIComponent(item), given };
+    return { panel, item: rest.map(decodeURIComponent).join("/") };
   } catch {
-    return { panel, item: "", given };
+    return { panel, item: "" };
   }
 }
 

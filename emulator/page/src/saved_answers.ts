@@ -67,6 +67,7 @@ const NOT_SAVED = "This was not saved with the page.";
 
 export function answerIn(saved: Saved, path: string, query: Record<string, string>): unknown {
   if (path === "log") return linesIn(saved, query);
+  if (path === "resources" && query.kind && !query.key) return namesIn(saved, query.kind, query.search ?? "");
   const key = keyOf(path, query);
   if (!(key in saved.answers)) throw new Error(NOT_SAVED);
   return saved.answers[key];
@@ -95,4 +96,13 @@ function linesIn(saved: Saved, query: Record<string, string>): SavedLines {
   const [since, begin, end] = [Number(query.since ?? 0), Number(query.begin ?? 0), Number(query.end ?? Infinity)];
   const lines = log.lines.filter((line) => line.seq > since && line.time >= begin && line.time <= end);
   return { lines, left_out: since || begin ? 0 : log.left_out };
+}
+
+// The newest of a kind are saved, without any search.
+function namesIn(saved: Saved, kind: string, search: string): unknown {
+  const all = saved.answers[keyOf("resources", { kind })] as { items: { key: string }[] } | undefined;
+  if (!all) throw new Error(NOT_SAVED);
+  const words = search.toLowerCase().split(/\s+/);
+  const items = all.items.filter((each) => words.every((word) => each.key.toLowerCase().includes(word)));
+  return { ...all, start: 0, found: items.length, items };
 }

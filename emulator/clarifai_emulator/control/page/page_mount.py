@@ -26,12 +26,12 @@ def page_mount(emulator: Emulator, control_token: str) -> HttpMount:
 
         return PageSite(emulator, PageAdmission.of(emulator, control_token))
 
-    return HttpMount(is_for_page, make)
+    return HttpMount(is_for_page, make, is_for_own_pages=True)
 
 
 def keep_calls(emulator: Emulator) -> None:
     """Keep what requests are asked and answered from now on."""
-    emulator.api.kept_calls.is_on = True
+    emulator.api.kept_calls.switch_on()
 
 
 def is_for_page(exchange: Exchange) -> bool:

@@ -19,18 +19,12 @@ from google.protobuf.message import Message
 
 from clarifai_emulator.control.page.page_links import FieldLinks
 from clarifai_emulator.control.page.page_masks import HIDDEN, PageMasks
-from clarifai_emulator.control.page.page_topics import (
-    Asked,
-    PageContext,
-    PageTopic,
-    Read,
-    bad_request,
-    not_there,
-)
+from clarifai_emulator.control.page.page_topics import Asked, PageContext, PageTopic, Read, SavedShown
 from clarifai_emulator.resources.rows import Resource
 from clarifai_emulator.store import Key, Kind
 
 _PAGE = 100
+_NEWEST = 20
 _OPAQUE = "hidden-"
 # A key that only differs in its version is of the same thing; two ids alone may be alike by chance.
 _LEAST_SHARED_KEY = 3
@@ -55,11 +49,22 @@ class PageResources(PageTopic):
         kind = next((each for each in self._resources.table if each == name), None)
         if kind is None:
             known = ", ".join(sorted(self._resources.table))
-            raise bad_request(f"There is no kind '{name[:100]}'. Kinds are {known}.")
+            return _missing(f"There is no kind '{name[:100]}'. Kinds are {known}.")
         masks = PageMasks(self.emulator)
         if key := asked.text("key"):
             return self._one(kind, key, masks)
         return self._list(kind, asked.text("search"), max(0, int(asked.number("start"))), masks)
+
+    def saved(self, shown: SavedShown) -> Iterator[tuple[str, dict[str, str]]]:
+        if not shown.is_whole:
+            return
+        yield "resources", {}
+        masks = PageMasks(self.emulator)
+        for each in self._kinds():
+            kind = each["kind"]
+            yield "resources", {"kind": kind}
+            for key in islice(self.emulator.store.keys(kind), _PAGE):
+                yield "resources", {"kind": kind, "key": self._handle(kind, key, masks)}
 
     def _kinds(self) -> list[dict[str, Any]]:
         """Return every kind; those of which there is something come first."""
@@ -86,7 +91,7 @@ class PageResources(PageTopic):
         key = self._key_of(kind, handle, masks)
         item = store.get(kind, key) if key is not None else None
         if key is None or item is None:
-            raise not_there(f"There is no {kind.replace('_', ' ')} '{handle[:200]}', or it was deleted.")
+            return _missing(f"There is no {kind.replace('_', ' ')} '{handle[:200]}', or it was deleted.")
         shown = self._resources.shown(kind, key) if isinstance(row, Resource) else item
         links = self._links.find(row, key, shown) if isinstance(row, Resource) else ()
         return {
@@ -94,13 +99,18 @@ class PageResources(PageTopic):
             "json": self._as_json(kind, shown, masks),
             "links": [{"at": link.path, **self._named(link.kind, link.key, masks)} for link in links],
             "lies_in": [self._named(*each, masks) for each in self._lies_in(kind, key)],
-            "holds": [
-                {"kind": each, "count": count}
-                for each, inner in self._resources.table.items()
-                if isinstance(inner, Resource) and inner.parents and inner.parents[-1].kind == kind
-                if (count := store.count(each, key))
-            ],
+            "holds": list(self._holds(kind, key, masks)),
         }
+
+    def _holds(self, kind: Kind, key: Key, masks: PageMasks) -> Iterator[dict[str, Any]]:
+        """Yield what lies in a resource, by kind: how many, and the newest of them."""
+        store = self.emulator.store
+        for each, row in self._resources.table.items():
+            lies_in_it = isinstance(row, Resource) and row.parents and row.parents[-1].kind == kind
+            if lies_in_it and (count := store.count(each, key)):
+                newest = islice(store.keys(each, key), _NEWEST)
+                items = [self._named(each, inner, masks) for inner in newest]
+                yield {"kind": each, "count": count, "items": items}
 
     def _lies_in(self, kind: Kind, key: Key) -> Iterator[tuple[Kind, Key]]:
         """Yield what a resource is part of, outermost first; of what no RPC shows, what has the same key."""
@@ -146,3 +156,8 @@ class PageResources(PageTopic):
             return key if kind != Kind.KEY and masks.shows(handle) else None
         keys = self.emulator.store.keys(kind)
         return next(islice((key for key in keys if self._handle(kind, key, masks) == handle), 1), None)
+
+
+def _missing(text: str) -> dict[str, Any]:
+    """Answer for what is not there: no error, for what is looked at may be deleted any time."""
+    return {"missing": text}

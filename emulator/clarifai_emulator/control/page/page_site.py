@@ -12,17 +12,18 @@ from __future__ import annotations
 
 import hashlib
 import html
-import json
 from collections.abc import Callable, Mapping
 from contextlib import aclosing
 from typing import Any, TypeVar
 
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
+from clarifai_emulator.api.rest.transcoding import read_aside
 from clarifai_emulator.api.transport.http_exchange import Exchange, HttpProblem
 from clarifai_emulator.control.page.page_admission import PageAdmission, refuse_other_pages
 from clarifai_emulator.control.page.page_events import EventReaders
 from clarifai_emulator.control.page.page_file import NOT_BUILT, read_built
+from clarifai_emulator.control.page.page_json import NO_JSON, json_bytes, json_object
 from clarifai_emulator.control.page.page_mount import DATA
 from clarifai_emulator.control.page.page_topic_table import TOPICS
 from clarifai_emulator.control.page.page_topics import (
@@ -55,7 +56,6 @@ _PROTECTION = {
 }
 # What a model made is data: opened as a page of its own, it may run nothing and load nothing.
 _OF_MODELS = {**_PROTECTION, "content-security-policy": "default-src 'none'; sandbox"}
-NO_JSON = "What the page sends is a JSON object, with content-type: application/json."
 
 
 class PageSite:
@@ -112,12 +112,8 @@ class PageSite:
             self._refuse_method(exchange, name)
         if exchange.headers.get("content-type", "").partition(";")[0].strip() != _JSON:
             raise bad_request(NO_JSON)
-        try:
-            given = json.loads(await exchange.body())
-        except ValueError:
-            raise bad_request(NO_JSON) from None
-        if not isinstance(given, dict):
-            raise bad_request(NO_JSON)
+        body = await exchange.body()
+        given = await read_aside(len(body), json_object, f"POST {exchange.path}", body)
         asked = Asked(given, exchange.peer)
         if name in self._acts:
             await _answer_json(exchange, await self._acts[name](asked))
@@ -176,7 +172,7 @@ def _joined(topics: list[PageTopic], table: Callable[[PageTopic], Mapping[str, _
 
 
 async def _answer_json(exchange: Exchange, answer: dict[str, Any]) -> None:
-    await exchange.answer(200, json.dumps(answer, default=str).encode(), _JSON, _PROTECTION)
+    await exchange.answer(200, json_bytes(answer), _JSON, _PROTECTION)
 
 
 async def _answer_lines(exchange: Exchange, stream: Stream, asked: Asked) -> None:
@@ -185,6 +181,6 @@ async def _answer_lines(exchange: Exchange, stream: Stream, asked: Asked) -> Non
         async for line in lines:
             if not exchange.started:
                 await exchange.begin(200, _LINES, _PROTECTION)
-            await exchange.write(json.dumps(line, default=str).encode() + b"\n")
+            await exchange.write(json_bytes(line) + b"\n")
     if not exchange.started:
         await exchange.answer(200, b"", _LINES, _PROTECTION)

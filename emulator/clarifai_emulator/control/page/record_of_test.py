@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
+from clarifai_emulator.api.secret_texts import HIDDEN, SecretTexts, is_secret_name
 from clarifai_emulator.api.taps import HeardCall
 from clarifai_emulator.catalogue import CLARIFAI_USER
 from clarifai_emulator.control.account import Account
@@ -17,7 +18,7 @@ from clarifai_emulator.control.page.page_topics import SavedShown
 from clarifai_emulator.emulator import Emulator
 from clarifai_emulator.logbook import LogBook
 from clarifai_emulator.messages.data_values import shown, shown_call
-from clarifai_emulator.replica_tokens import hidden
+from clarifai_emulator.store import Kind
 
 # Of one test.
 _MOST_CALLS = 100
@@ -47,9 +48,11 @@ async def record_of_test(
     async for name, address, answer in TopicAnswers(emulator).of(SavedShown(requests=wanted, is_whole=False)):
         saved.add(name, address, answer)
     logs = {replica: _lines(emulator, replica, since_line) for replica in replicas_in(events)}
+    known: Any = emulator.store.list(Kind.SECRET)
+    secrets = SecretTexts(each.value for each in known)
     record = {
         "events": events[-_MOST_EVENTS:],
-        "calls": [_call_as_dict(call) for call in calls[-_MOST_CALLS:]],
+        "calls": [_call_as_dict(call, secrets) for call in calls[-_MOST_CALLS:]],
         "logs": {replica: told for replica, told in logs.items() if told["lines"]},
         "state": _state_of(account) if events else None,
         "last_line": emulator.logbook.last_seq,
@@ -83,17 +86,18 @@ def _left_out(count: int, what: str) -> list[str]:
     return [f"{count} earlier {what} of the test are left out."] if count > 0 else []
 
 
-def _call_as_dict(call: Call) -> dict[str, Any]:
+def _call_as_dict(call: Call, secrets: SecretTexts) -> dict[str, Any]:
     """Describe a call in words; what it was asked and answered in full is the topics' part."""
+    arguments = {name: HIDDEN if is_secret_name(name) else each for name, each in call.arguments.items()}
     return {
         "id": call.request_id,
         "model": call.model,
-        "asked": hidden(shown_call(call.method, call.arguments)),
-        "answered": [hidden(shown(each)) for each in call.results[:_MOST_RESULTS]],
+        "asked": secrets.hide(shown_call(call.method, arguments)),
+        "answered": [secrets.hide(shown(each)) for each in call.results[:_MOST_RESULTS]],
         "more": max(0, len(call.results) - _MOST_RESULTS),
         "status": f"{call.status} {call.status_name}" if call.status else "",
         "ok": call.ok,
-        "error": hidden(call.error[:_MOST_ERROR]),
+        "error": secrets.hide(call.error[:_MOST_ERROR]),
         "milliseconds": call.milliseconds,
         "by": call.by,
     }
