@@ -5,7 +5,7 @@ import { useEffect, useReducer, useRef } from "preact/hooks";
 import { hrefOf, type Place, usePlace } from "./addresses";
 import { ContractsPanel } from "./contracts_panel";
 import { Emulator } from "./emulator";
-import { FaultsPanel } from "./faults_panel";
+import { FaultsPanel, namesOf } from "./faults_panel";
 import { MapPanel } from "./map_panel";
 import { ReplicasPanel } from "./replicas_panel";
 import { RequestsPanel } from "./requests_panel";
@@ -88,7 +88,14 @@ function Facts({ emulator }: { emulator: Emulator }) {
   return (
     <p class="facts">
       {state.url} · user {state.user_id} · {live} of {replicas.length} replicas live
-      {state.faults.length > 0 && <strong> · faults set: {state.faults.map((each) => each.id).join(", ")}</strong>}
+      {state.faults.length > 0 && (
+        <>
+          {" · "}
+          <a href={hrefOf("faults")}>
+            <strong>faults set: {namesOf(state.faults)}</strong>
+          </a>
+        </>
+      )}
       {!saved && (
         <>
           {" · "}
