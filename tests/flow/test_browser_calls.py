@@ -97,10 +97,12 @@ def call(client: Client, request: Any) -> Any:
     return client.call("PostModelOutputs", request)
 
 
-def newest(page: Any, name: str) -> Any:
-    """Open the newest request of this name; return what is shown of it."""
+def shown(page: Any, name: str, answer: Any) -> Any:
+    """Open the request that was answered so, when it is the newest of its name; return what is shown of it."""
     page.get_by_role("link", name="Requests", exact=True).click()
-    page.get_by_role("link", name=name, exact=True).first.click()
+    link = page.get_by_role("link", name=name, exact=True).first
+    wait_for(lambda: answer.status.req_id in link.get_attribute("href"))
+    link.click()
     detail = page.get_by_role("region", name=name)
     detail.get_by_role("heading", name="Arguments").wait_for()
     return detail
@@ -110,8 +112,8 @@ def newest(page: Any, name: str) -> Any:
 
 
 def test_a_request_shows_what_it_was_asked_and_answered(page: Any, client: Client) -> None:
-    call(client, inference_request("hello", prompt="a reader"))
-    detail = newest(page, "hello.predict")
+    answer = call(client, inference_request("hello", prompt="a reader"))
+    detail = shown(page, "hello.predict", answer)
     detail.get_by_text("a reader", exact=True).wait_for()
     detail.get_by_text("Hello, a reader!", exact=True).wait_for()
     detail.get_by_text("predict(prompt: str, n: int = 1) -> str").wait_for()
@@ -121,32 +123,32 @@ def test_a_request_shows_what_it_was_asked_and_answered(page: Any, client: Clien
 def test_json_opens_and_closes(page: Any, client: Client) -> None:
     data = Data()
     data.struct_value.update({"outer": {"inner": {"deep": "found"}}, "list": [1, 2.5, None]})
-    call(client, typed("echo_dict", struct_value=data.struct_value))
-    detail = newest(page, "types.echo_dict")
+    answer = call(client, typed("echo_dict", struct_value=data.struct_value))
+    detail = shown(page, "types.echo_dict", answer)
     assert detail.get_by_text('"found"').count() == 0
     detail.get_by_text('"inner":').first.click()
     detail.get_by_text('"found"').wait_for()
 
 
 def test_images_and_sound_are_shown_as_such(page: Any, client: Client) -> None:
-    call(client, typed("echo_image", image=Image(base64=png())))
-    detail = newest(page, "types.echo_image")
+    answer = call(client, typed("echo_image", image=Image(base64=png())))
+    detail = shown(page, "types.echo_image", answer)
     picture = detail.get_by_role("img", name="the result")
     picture.scroll_into_view_if_needed()
     wait_for(lambda: picture.evaluate("each => each.complete && each.naturalWidth") == 8)
-    call(client, typed("echo_audio", audio=Audio(base64=wav())))
-    detail = newest(page, "types.echo_audio")
+    answer = call(client, typed("echo_audio", audio=Audio(base64=wav())))
+    detail = shown(page, "types.echo_audio", answer)
     sound = detail.get_by_label("the result", exact=True)
     wait_for(lambda: sound.evaluate("each => each.duration") > 0.05)
-    call(client, typed("echo_video", video=Video(url="https://example.com/film.mp4?signature=s")))
-    detail = newest(page, "types.echo_video")
+    answer = call(client, typed("echo_video", video=Video(url="https://example.com/film.mp4?signature=s")))
+    detail = shown(page, "types.echo_video", answer)
     detail.get_by_text("https://example.com/film.mp4", exact=True).first.wait_for()
 
 
 def test_what_only_claims_to_be_an_image_is_saved_and_not_shown(page: Any, client: Client) -> None:
     svg = f"<svg xmlns='http://www.w3.org/2000/svg'>{PLANTED}</svg>".encode()
-    call(client, typed("echo_image", image=Image(base64=svg)))
-    detail = newest(page, "types.echo_image")
+    answer = call(client, typed("echo_image", image=Image(base64=svg)))
+    detail = shown(page, "types.echo_image", answer)
     detail.get_by_text("image in a form that browsers do not show").first.wait_for()
     assert detail.get_by_role("img").count() == 0
     with page.expect_download() as saving:
@@ -157,8 +159,8 @@ def test_what_only_claims_to_be_an_image_is_saved_and_not_shown(page: Any, clien
 
 def test_a_long_text_is_cut_and_shown_whole_when_asked_for(page: Any, client: Client) -> None:
     text = "words and more words, " * 20_000 + "the end"
-    call(client, typed("predict", string_value=text))
-    detail = newest(page, "types.predict")
+    answer = call(client, typed("predict", string_value=text))
+    detail = shown(page, "types.predict", answer)
     detail.get_by_text("The first 65,536 of 440,007 characters.").first.wait_for()
     assert "the end" not in detail.inner_text()
     detail.get_by_role("button", name="Show all of the result").click()
@@ -166,15 +168,15 @@ def test_a_long_text_is_cut_and_shown_whole_when_asked_for(page: Any, client: Cl
 
 
 def test_of_fifty_megabytes_the_size_is_said(page: Any, client: Client) -> None:
-    call(client, typed("echo_bytes", bytes_value=bytes(50 * 1024 * 1024)))
-    detail = newest(page, "types.echo_bytes")
+    answer = call(client, typed("echo_bytes", bytes_value=bytes(50 * 1024 * 1024)))
+    detail = shown(page, "types.echo_bytes", answer)
     detail.get_by_text("Answer of 50 MiB: too large to be kept, so it cannot be shown.").wait_for()
     detail.get_by_text("It cannot be sent again from here.").wait_for()
 
 
 def test_a_stream_is_read_as_one_text_and_each_chunk_has_its_time(page: Any, client: Client) -> None:
-    list(client.generate(inference_request("hello", "generate", prompt="dear reader")))
-    detail = newest(page, "hello.generate")
+    answer, *_ = client.generate(inference_request("hello", "generate", prompt="dear reader"))
+    detail = shown(page, "hello.generate", answer)
     detail.get_by_text("Hello,dearreader!", exact=True).wait_for()
     steps = detail.get_by_role("table").inner_text()
     assert "first chunk" in steps
@@ -185,8 +187,9 @@ def test_a_stream_is_read_as_one_text_and_each_chunk_has_its_time(page: Any, cli
 
 def test_a_very_long_stream_is_bounded(page: Any, client: Client) -> None:
     requests = [inference_request("hello", "stream", prompts=f"reader {number}") for number in range(700)]
-    assert len(list(client.stream(iter(requests)))) == 700
-    detail = newest(page, "hello.stream")
+    answers = list(client.stream(iter(requests)))
+    assert len(answers) == 700
+    detail = shown(page, "hello.stream", answers[0])
     detail.get_by_text("700 messages, each with its time").first.wait_for()
     detail.get_by_text(re.compile("It sent 700 messages, of which the first 500 are kept")).wait_for()
     assert detail.get_by_role("row").count() < 50
@@ -194,8 +197,8 @@ def test_a_very_long_stream_is_bounded(page: Any, client: Client) -> None:
 
 def test_html_and_script_in_values_stay_text(page: Any, client: Client) -> None:
     for method in ("predict", "as_json", "as_bytes", "fails"):
-        call(client, inference_request("hostile", method, prompt=PLANTED))
-        detail = newest(page, f"hostile.{method}")
+        answer = call(client, inference_request("hostile", method, prompt=PLANTED))
+        detail = shown(page, f"hostile.{method}", answer)
         wait_for(lambda detail=detail: detail.inner_text().count("document.title='planted'") > 1)
     assert "planted" not in page.title()
     assert page.locator("img").count() == 0
@@ -223,8 +226,8 @@ def test_a_call_that_is_not_kept_is_said(page: Any, client: Client) -> None:
 
 
 def test_a_request_is_sent_again_and_the_page_goes_to_it(page: Any, client: Client) -> None:
-    call(client, inference_request("hello", prompt="once more"))
-    detail = newest(page, "hello.predict")
+    answer = call(client, inference_request("hello", prompt="once more"))
+    detail = shown(page, "hello.predict", answer)
     first = page.url
     detail.get_by_role("button", name="Send again").click()
     wait_for(lambda: page.evaluate("location.href") != first)
@@ -240,12 +243,15 @@ def test_values_are_read_light_and_dark_on_small_and_large_screens(
 ) -> None:
     data = Data()
     data.struct_value.update({"a": {"b": "x" * 300}, "n": 1.5, "t": True})
-    call(client, typed("echo_dict", struct_value=data.struct_value))
-    call(client, typed("echo_image", image=Image(base64=png(3000, 4))))
-    call(client, typed("echo_audio", audio=Audio(base64=wav())))
-    list(client.generate(inference_request("hello", "generate", prompt="y" * 500)))
+    stream, *_ = client.generate(inference_request("hello", "generate", prompt="y" * 500))
+    answers = {
+        "types.echo_dict": call(client, typed("echo_dict", struct_value=data.struct_value)),
+        "types.echo_image": call(client, typed("echo_image", image=Image(base64=png(3000, 4)))),
+        "types.echo_audio": call(client, typed("echo_audio", audio=Audio(base64=wav()))),
+        "hello.generate": stream,
+    }
     with opened(browser, emulator, color_scheme=scheme, viewport={"width": width, "height": 900}) as page:
-        for name in ("types.echo_dict", "types.echo_image", "types.echo_audio", "hello.generate"):
-            newest(page, name)
+        for name, answer in answers.items():
+            shown(page, name, answer)
             assert page.evaluate("document.documentElement.scrollWidth") <= width
             assert violations(page) == []
