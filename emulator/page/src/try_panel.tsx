@@ -117,18 +117,19 @@ function Chooser({ state, desk }: { state: EmulatorState; desk: TryDesk }) {
   };
   return (
     <div class="bar">
-      <label>
-        Model{" "}
-        <select value={desk.model} onChange={(event) => go(event.currentTarget.value)}>
+      <span>
+        <label for="try-model">Model</label>{" "}
+        <select id="try-model" value={desk.model} onChange={(event) => go(event.currentTarget.value)}>
           {!isKnown && <option value={desk.model}>{desk.model}</option>}
           <Options label="deployed" models={deployed} />
           <Options label="not deployed" models={others} />
         </select>
-      </label>
+      </span>
       {methods.length > 0 && (
-        <label>
-          Method{" "}
+        <span>
+          <label for="try-method">Method</label>{" "}
           <select
+            id="try-method"
             value={desk.chosen?.name ?? ""}
             disabled={desk.isChat}
             onChange={(event) => go(`${desk.model}/${event.currentTarget.value}`)}
@@ -139,7 +140,7 @@ function Chooser({ state, desk }: { state: EmulatorState; desk: TryDesk }) {
               </option>
             ))}
           </select>
-        </label>
+        </span>
       )}
       {desk.told?.chat && (
         <button type="button" aria-pressed={desk.isChat} onClick={() => desk.chat(!desk.isChat)}>

@@ -21,9 +21,9 @@ export function WhereItGoes({ state, desk }: { state: EmulatorState; desk: TryDe
   const isGone = (deployment && !deployments.includes(deployment)) || (nodepool && !pools.includes(nodepool));
   return (
     <div class="bar">
-      <label>
-        Where it goes{" "}
-        <select value={value} onChange={(event) => go(event.currentTarget.value)}>
+      <span>
+        <label for="try-place">Where it goes</label>{" "}
+        <select id="try-place" value={value} onChange={(event) => go(event.currentTarget.value)}>
           <option value="">as the rules decide</option>
           {isGone && <option value={value}>{deployment || nodepool} (gone)</option>}
           <optgroup label="deployment">
@@ -41,7 +41,7 @@ export function WhereItGoes({ state, desk }: { state: EmulatorState; desk: TryDe
             ))}
           </optgroup>
         </select>
-      </label>
+      </span>
       <label>
         as user{" "}
         <input
