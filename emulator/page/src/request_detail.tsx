@@ -130,7 +130,7 @@ export function RejectedList({ rejected }: { rejected: Rejected[] }) {
   if (!rejected.length) return <p class="quiet">Nothing else was considered.</p>;
   return (
     <>
-      <h4>Passed over</h4>
+      <p>Passed over:</p>
       <ul class="rejected">
         {rejected.map((each) => (
           <li key={`${each.what} ${each.reason}`}>

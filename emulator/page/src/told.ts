@@ -31,6 +31,8 @@ export interface VersionState {
   queued: number;
   pending: string;
   error: string;
+  stuck: string;
+  traceback: string;
   last_crash: { seconds_ago: number; reason: string } | null;
   replicas: ReplicaState[];
 }
@@ -46,6 +48,42 @@ export interface DeploymentState {
   versions: VersionState[];
 }
 
+export interface Amount {
+  cpus: number;
+  memory: number;
+  accelerators: number;
+}
+
+export interface InstanceTypeState {
+  id: string;
+  // Null where it is not known.
+  size: Amount | null;
+  accelerators: string[];
+  dollars_an_hour: number | null;
+}
+
+export interface Gpu {
+  id: string;
+  index: number;
+  name: string;
+  memory: number;
+  simulated: boolean;
+}
+
+// A directory in the dev loop, and what its last save came to.
+export interface DevProject {
+  deployment_id: string;
+  model_id: string;
+  directory: string;
+  code: string;
+  last: {
+    state: string;
+    reason: string;
+    milliseconds: number;
+    failure?: { message: string; hint: string; file: string; line: number; traceback: string };
+  } | null;
+}
+
 export interface NodepoolState {
   user_id: string;
   compute_cluster_id: string;
@@ -53,12 +91,18 @@ export interface NodepoolState {
   instance_types: string[];
   max_instances: number;
   instances_in_use: number;
+  types: InstanceTypeState[];
+  taken: Amount;
+  in_use: Amount;
+  overcommitted: { cpus: number; memory: number };
 }
 
 export interface EmulatorState {
   url: string;
   user_id: string;
   accelerators: string[];
+  gpus: Gpu[];
+  dev: DevProject[];
   no_accelerators_because: string;
   nodepools: NodepoolState[];
   deployments: DeploymentState[];
