@@ -193,13 +193,13 @@ def test_the_address_has_the_model_and_the_method(page: Any) -> None:
     page.reload()
     page.get_by_text("Sleeps, then says how long.").wait_for()
     page.goto(f"{page.url.partition('#')[0]}#/try/me/demo/gone")
-    page.get_by_role("alert").get_by_text("There is no model 'me/demo/gone'").wait_for()
+    page.get_by_role("alert").get_by_text("There is no model me/demo/gone here").wait_for()
 
 
 def test_bounds_choices_and_defaults_are_those_of_the_model(page: Any) -> None:
     form = choose(page, "types", "echo_params")
     form.get_by_text("How daring to be").wait_for()
-    temperature = form.get_by_label("temperature")
+    temperature = form.get_by_label("temperature", exact=True)
     assert temperature.input_value() == "0.5"
     form.get_by_text("float · 0.1 to 1").wait_for()
     temperature.fill("7")
@@ -237,7 +237,7 @@ def test_what_is_wrong_is_told_by_its_field_and_not_sent(page: Any) -> None:
         ("echo_text", "a text", "a text"),
         ("echo_ndarray", "[[1, 2], [3, 4]]", "array of int64, 2 × 2"),
         ("echo_concept", '"cat"', '"cat"'),
-        ("echo_region", '{"box": [0, 0.5, 1, 1]}', "bounding_box"),
+        ("echo_region", '{"box": [0, 0.5, 1, 1]}', "region_info"),
         ("echo_list", "[1, 2, 3]", "3 items"),
     ],
 )
@@ -262,7 +262,7 @@ def test_yes_and_no_lists_tuples_and_named_fields_have_fields_of_their_own(page:
     form.get_by_label("points, item 1, item 2").fill("4")
     form.get_by_label("about.name").fill("n")
     form.get_by_role("button", name="Add an item to about.scores").click()
-    form.get_by_label("about.scores, item 1").fill("0.5")
+    form.get_by_label("about.scores, item 1", exact=True).fill("0.5")
     send(form)
     text = re.sub(r"\s+", "", ended(page).inner_text())
     assert '"name":"n"' in text
@@ -497,8 +497,11 @@ def talk(page: Any) -> Any:
 
 
 def say(chat: Any, text: str) -> None:
+    messages = chat.get_by_role("listitem")
+    before = messages.count()
     chat.get_by_label("Message", exact=True).fill(text)
     chat.get_by_role("button", name="Send").click()
+    wait_for(lambda: messages.count() == before + 2)
 
 
 def last(chat: Any, how: str = "done") -> Any:
@@ -529,9 +532,9 @@ def test_a_conversation_has_a_system_prompt_and_settings(page: Any) -> None:
     chat = talk(page)
     chat.get_by_text("System prompt and settings").click()
     chat.get_by_label("System prompt").fill("Be brief.")
-    chat.get_by_label("temperature").fill("warm")
+    chat.get_by_label("temperature", exact=True).fill("warm")
     chat.get_by_text("temperature is a number, as 0.7.").wait_for()
-    chat.get_by_label("temperature").fill("0.2")
+    chat.get_by_label("temperature", exact=True).fill("0.2")
     chat.get_by_label("max_tokens").fill("9")
     say(chat, "request")
     told = last(chat).inner_text()

@@ -13,6 +13,11 @@ export class Listened {
     return () => this.listeners.delete(listener);
   }
 
+  // For what somebody types: further changes build on it.
+  protected tellNow(): void {
+    for (const listener of this.listeners) listener();
+  }
+
   protected tell(): void {
     if (this.isTelling) return;
     this.isTelling = true;

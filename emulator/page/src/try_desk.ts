@@ -55,17 +55,17 @@ export class TryDesk extends Listened {
 
   choose(method: string): void {
     this.method = method;
-    this.tell();
+    this.tellNow();
   }
 
   chat(isChat: boolean): void {
     this.isChat = isChat;
-    this.tell();
+    this.tellNow();
   }
 
   go(place: Partial<Place>): void {
     this.place = { ...this.place, ...place };
-    this.tell();
+    this.tellNow();
   }
 
   call(method: Method): TryCall | undefined {
@@ -85,7 +85,7 @@ export class TryDesk extends Listened {
 
   write(method: Method, field: Field, draft: Draft): void {
     this.drafts.set(keyOf(method, field), draft);
-    this.tell();
+    this.tellNow();
   }
 
   clear(method: Method): void {
@@ -93,7 +93,7 @@ export class TryDesk extends Listened {
     this.asked.delete(method.name);
     this.calls.get(method.name)?.cancel();
     this.calls.delete(method.name);
-    this.tell();
+    this.tellNow();
   }
 
   // Says in which arguments something is wrong.
@@ -103,7 +103,7 @@ export class TryDesk extends Listened {
 
   async send(method: Method): Promise<void> {
     this.asked.add(method.name);
-    this.tell();
+    this.tellNow();
     if (this.wrong(method).length) return;
     const given: Record<string, unknown> = {};
     for (const field of method.arguments) {
@@ -112,8 +112,8 @@ export class TryDesk extends Listened {
     }
     const call = this.begin(method.name, given);
     this.calls.set(method.name, call);
-    call.subscribe(() => this.tell());
-    this.tell();
+    call.subscribe(() => this.tellNow());
+    this.tellNow();
     if (method.stream) await this.sendItem(method);
   }
 
@@ -136,7 +136,7 @@ export class TryDesk extends Listened {
   }
 
   changed(): void {
-    this.tell();
+    this.tellNow();
   }
 }
 

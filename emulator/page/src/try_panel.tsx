@@ -39,13 +39,22 @@ function Models({ emulator, chosen }: { emulator: Emulator; chosen: string }) {
   const [user, app, id, method = ""] = chosen.split("/");
   const named = id ? [user, app, id].join("/") : "";
   const deployed = deployedModels(state);
-  const model = named || lastModel || deployed[0] || state.models[0] || "";
+  const last = state.models.includes(lastModel) ? lastModel : "";
+  const model = named || last || deployed[0] || state.models[0] || "";
   if (!model) {
     return (
       <div class="empty">
         <p>No model is here yet. Deploy one, and its methods can be called from this page:</p>
         <pre>clarifai-emulator deploy my-model</pre>
       </div>
+    );
+  }
+  if (!state.models.includes(model) && !deployed.includes(model)) {
+    return (
+      <p class="failed" role="alert">
+        There is no model {model} here: it was deleted, or has another name.{" "}
+        <a href={hrefOf("try", deployed[0] ?? state.models[0] ?? "")}>Try another one</a>
+      </p>
     );
   }
   lastModel = model;
@@ -110,7 +119,6 @@ function versionsOf(state: EmulatorState, model: string): string {
 function Chooser({ state, desk }: { state: EmulatorState; desk: TryDesk }) {
   const deployed = deployedModels(state);
   const others = state.models.filter((each) => !deployed.includes(each));
-  const isKnown = deployed.includes(desk.model) || others.includes(desk.model);
   const methods = desk.told?.methods ?? [];
   const go = (model: string) => {
     location.hash = hrefOf("try", model);
@@ -120,7 +128,6 @@ function Chooser({ state, desk }: { state: EmulatorState; desk: TryDesk }) {
       <span>
         <label for="try-model">Model</label>{" "}
         <select id="try-model" value={desk.model} onChange={(event) => go(event.currentTarget.value)}>
-          {!isKnown && <option value={desk.model}>{desk.model}</option>}
           <Options label="deployed" models={deployed} />
           <Options label="not deployed" models={others} />
         </select>
