@@ -41,8 +41,8 @@ export class Emulator {
   start(): void {
     if (saved) {
       this.link = "saved";
-      this.take(saved.events as EmulatorEvent[]);
-      void this.refresh();
+      this.take(saved.events);
+      if (!saved.tests) void this.refresh();
       return;
     }
     document.addEventListener("visibilitychange", () => (document.hidden ? this.pause() : void this.lookAgain()));
@@ -52,6 +52,11 @@ export class Emulator {
   subscribe(listener: () => void): () => void {
     this.listeners.add(listener);
     return () => this.listeners.delete(listener);
+  }
+
+  // In the file of a test run: the state at the end of a test.
+  show(state: EmulatorState | undefined): void {
+    this.state = state;
   }
 
   private open(): void {

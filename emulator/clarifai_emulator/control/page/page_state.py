@@ -15,7 +15,7 @@ from typing import Any
 
 from clarifai_emulator.control.page.loop_turns import LoopTurns
 from clarifai_emulator.control.page.page_logs import log_of_build, log_of_replica
-from clarifai_emulator.control.page.page_topics import Asked, PageContext, PageTopic, Read, bad_request
+from clarifai_emulator.control.page.page_topics import Asked, PageContext, PageTopic, Read, SavedShown, bad_request
 from clarifai_emulator.control.snapshot import snapshot_parts
 from clarifai_emulator.messages.address import ModelAddress, parse_name
 
@@ -39,6 +39,12 @@ class PageState(PageTopic):
             "build": self._build,
             "route": self._route,
         }
+
+    def saved(self, shown: SavedShown) -> Iterator[tuple[str, dict[str, str]]]:
+        if shown.is_whole:
+            yield "state", {}
+        for replica in shown.replicas:
+            yield "log", {"replica": replica}
 
     async def _state(self, asked: Asked) -> dict[str, Any]:
         turns = LoopTurns()
