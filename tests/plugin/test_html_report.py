@@ -141,7 +141,7 @@ def test_a_failure_says_why_and_has_what_the_model_printed(run: Run) -> None:
     saved = saved_of(run)
     test = test_of(saved, "test_fails")
     assert "cannot answer 'me'" in test["said"]
-    assert "cannot answer 'me'" in test["message"]
+    assert "cannot answer" in test["message"]
     (log,) = test["logs"]
     lines = saved["answers"][f"log?replica={log['replica']}"]["lines"]
     meanwhile = [each["text"] for each in lines if log["first"] <= each["seq"] <= log["last"]]
