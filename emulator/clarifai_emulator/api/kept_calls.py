@@ -66,6 +66,11 @@ class KeptCall:
     outputs_left_out: int = 0
     weight: int = _OVERHEAD
 
+    def first_request(self) -> Any | None:
+        """Return the first message that its client sent; None where it was too large to be kept."""
+        data = self.inputs[0].data if self.inputs else None
+        return self.rpc.request_type.FromString(data) if data is not None else None
+
     def take(self, messages: list[KeptMessage], message: KeptMessage) -> int:
         """Take one more message into ``inputs`` or ``outputs``. Return what it weighs."""
         messages.append(message)

@@ -26,7 +26,7 @@ def page_mount(emulator: Emulator, control_token: str) -> HttpMount:
 
         return PageSite(emulator, PageAdmission.of(emulator, control_token))
 
-    return HttpMount(is_for_page, make)
+    return HttpMount(is_for_page, make, is_for_own_pages=True)
 
 
 def is_for_page(exchange: Exchange) -> bool:
