@@ -282,6 +282,18 @@ def test_nobody_else_reads_or_does_anything(emulator: EmulatorThread, headers: d
         assert browser.ask("GET", name, **headers) in (401, 403), name
 
 
+def test_a_cookie_of_another_emulator_opens_nothing(tmp_path: Path) -> None:
+    """Both have one key, and a browser sends each the cookies of both."""
+    with serving(tmp_path) as one, serving(tmp_path) as other:
+        cookie = enter(one)
+        _, _, value = cookie.partition("=")
+        renamed = f"clarifai-emulator-{urlsplit(other.url).port}={value}"
+        for given in (cookie, renamed):
+            browser = Browser(other, cookie=given)
+            assert {browser.ask("GET", name) for name in (*READS, *FILES, "events")} == {401}
+            assert {browser.ask("POST", name, b"{}") for name in (*ACTS, *STREAMS)} == {401}
+
+
 @pytest.mark.parametrize("name", [*ACTS, *STREAMS])
 def test_what_does_something_is_no_get_and_no_form(emulator: EmulatorThread, name: str) -> None:
     browser = Browser(emulator)
