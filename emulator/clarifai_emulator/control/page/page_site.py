@@ -23,7 +23,7 @@ from clarifai_emulator.api.transport.http_exchange import Exchange, HttpProblem
 from clarifai_emulator.control.page.page_admission import PageAdmission, refuse_other_pages
 from clarifai_emulator.control.page.page_events import EventReaders
 from clarifai_emulator.control.page.page_file import NOT_BUILT, read_built
-from clarifai_emulator.control.page.page_json import NO_JSON, json_bytes, json_object
+from clarifai_emulator.control.page.page_json import NO_JSON, json_bytes, json_in_turns, json_object
 from clarifai_emulator.control.page.page_mount import DATA
 from clarifai_emulator.control.page.page_topic_table import TOPICS
 from clarifai_emulator.control.page.page_topics import (
@@ -172,7 +172,7 @@ def _joined(topics: list[PageTopic], table: Callable[[PageTopic], Mapping[str, _
 
 
 async def _answer_json(exchange: Exchange, answer: dict[str, Any]) -> None:
-    await exchange.answer(200, json_bytes(answer), _JSON, _PROTECTION)
+    await exchange.answer(200, await json_in_turns(answer), _JSON, _PROTECTION)
 
 
 async def _answer_lines(exchange: Exchange, stream: Stream, asked: Asked) -> None:
