@@ -1,6 +1,6 @@
 // Shows one replica: what it is, its life, its last traceback, what building its version printed, and its log.
 
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useMemo, useState } from "preact/hooks";
 import { hrefOf } from "./addresses";
 import type { Emulator } from "./emulator";
 import { LogLines } from "./log_lines";
@@ -22,7 +22,7 @@ export function ReplicaDetail({
   one: ShownReplica | undefined;
 }) {
   const log = useLog(id);
-  const trace = lastTraceback(log.lines);
+  const trace = useMemo(() => lastTraceback(log.lines), [log.lines]);
   return (
     <section aria-labelledby="replica-title" class="detail">
       <a class="close" href={hrefOf("replicas")}>
@@ -134,8 +134,12 @@ function Log({ log }: { log: ReadLog }) {
   const [words, setWords] = useState("");
   const [modelOnly, setModelOnly] = useState(false);
   const [most, setMost] = useState(LINES_AT_ONCE);
-  const wanted = modelOnly ? log.lines.filter((line) => line.origin === "model") : log.lines;
+  const wanted = useMemo(
+    () => (modelOnly ? log.lines.filter((line) => line.origin === "model") : log.lines),
+    [log.lines, modelOnly],
+  );
   const older = words ? 0 : Math.max(0, wanted.length - most);
+  const shown = useMemo(() => wanted.slice(older), [wanted, older]);
   return (
     <>
       <h3>Its log</h3>
@@ -164,7 +168,7 @@ function Log({ log }: { log: ReadLog }) {
         </button>
       )}
       {log.lines.length ? (
-        <LogLines lines={wanted.slice(older)} leftOut={log.leftOut + older} words={words} />
+        <LogLines lines={shown} leftOut={log.leftOut + older} words={words} />
       ) : (
         <p class="empty">It has written nothing yet. What the model prints appears here.</p>
       )}

@@ -70,20 +70,6 @@ export interface Gpu {
   simulated: boolean;
 }
 
-// A directory in the dev loop, and what its last save came to.
-export interface DevProject {
-  deployment_id: string;
-  model_id: string;
-  directory: string;
-  code: string;
-  last: {
-    state: string;
-    reason: string;
-    milliseconds: number;
-    failure?: { message: string; hint: string; file: string; line: number; traceback: string };
-  } | null;
-}
-
 export interface NodepoolState {
   user_id: string;
   compute_cluster_id: string;
@@ -102,13 +88,57 @@ export interface EmulatorState {
   user_id: string;
   accelerators: string[];
   gpus: Gpu[];
-  dev: DevProject[];
   no_accelerators_because: string;
   nodepools: NodepoolState[];
   deployments: DeploymentState[];
   shared: VersionState[];
   models: string[];
-  faults: { id: string; rule: string }[];
+  faults: FaultState[];
+  dev: DevState[];
+}
+
+export interface FaultState {
+  id: string;
+  rule: string;
+  active: boolean;
+  // Requests that it concerned so far, and those it was injected into.
+  seen: number;
+  injected: number;
+  // The line of a topology file; empty for those that were added later.
+  origin: string;
+  fault: Record<string, unknown>;
+}
+
+// A directory that `dev` watches, and what came of its last save.
+export interface DevState {
+  deployment_id: string;
+  model_id: string;
+  directory: string;
+  code: string;
+  strict: boolean;
+  last: Reload | null;
+}
+
+export interface Reload {
+  state: string;
+  reload: string;
+  reason: string;
+  files: string[];
+  code: string;
+  milliseconds: number;
+  changes: ContractChange[];
+  failure?: { message: string; hint: string; file: string; line: number; frame: string; traceback: string };
+}
+
+export interface ContractChange {
+  rule: string;
+  severity: string;
+  breaks: string;
+  message: string;
+  hint: string;
+  method: string;
+  file: string;
+  line: number;
 }
 
 export interface Decision {
