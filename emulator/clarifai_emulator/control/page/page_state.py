@@ -45,6 +45,7 @@ class PageState(PageTopic):
     def saved(self, shown: SavedShown) -> Iterator[tuple[str, dict[str, str]]]:
         if shown.is_whole:
             yield "state", {}
+            yield "lives", {}
         for replica in shown.replicas:
             yield "log", {"replica": replica}
 
