@@ -19,7 +19,7 @@ from google.protobuf.message import Message
 
 from clarifai_emulator.control.page.page_links import FieldLinks
 from clarifai_emulator.control.page.page_masks import HIDDEN, PageMasks
-from clarifai_emulator.control.page.page_topics import Asked, PageContext, PageTopic, Read, SavedShown, SavedShown
+from clarifai_emulator.control.page.page_topics import Asked, PageContext, PageTopic, Read, SavedShown
 from clarifai_emulator.resources.rows import Resource
 from clarifai_emulator.store import Key, Kind
 
@@ -41,17 +41,6 @@ class PageResources(PageTopic):
 
     def reads(self) -> Mapping[str, Read]:
         return {"resources": self._read}
-
-    def saved(self, shown: SavedShown) -> Iterator[tuple[str, dict[str, str]]]:
-        if not shown.is_whole:
-            return
-        yield "resources", {}
-        masks = PageMasks(self.emulator)
-        for kind in self._resources.table:
-            if self.emulator.store.count(kind):
-                yield "resources", {"kind": kind}
-            for key in islice(self.emulator.store.keys(kind), _NEWEST):
-                yield "resources", {"kind": kind, "key": self._handle(kind, key, masks)}
 
     async def _read(self, asked: Asked) -> dict[str, Any]:
         name = asked.text("kind")
