@@ -5,6 +5,9 @@ import { hrefOf } from "./addresses";
 import type { Conversation, Said } from "./conversation";
 import { CallState, Failure } from "./try_answer";
 
+// So near to its end, in pixels, the list follows what is written.
+const FOLLOWED = 150;
+
 export function Chat({ conversation, model }: { conversation: Conversation; model: string }) {
   const { said, running } = conversation;
   return (
@@ -25,7 +28,10 @@ function Messages({ said }: { said: Said[] }) {
   const list = useRef<HTMLOListElement>(null);
   const last = said[said.length - 1];
   useEffect(() => {
-    list.current?.scrollTo({ top: list.current.scrollHeight });
+    const element = list.current;
+    // Whoever scrolled back reads there.
+    const isAtEnd = element && element.scrollHeight - element.scrollTop - element.clientHeight < FOLLOWED;
+    if (isAtEnd || last?.text === "") element?.scrollTo({ top: element.scrollHeight });
   }, [said.length, last?.text.length]);
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls is reached by the keyboard, too
@@ -67,7 +73,7 @@ function Message({ said }: { said: Said }) {
       )}
       {call && (
         <div class="quiet about">
-          <CallState call={call} />
+          <CallState call={call} parts="chunks" />
           {call.requestId && <a href={hrefOf("requests", call.requestId)}>its request</a>}
         </div>
       )}
