@@ -32,7 +32,7 @@ function Messages({ said }: { said: Said[] }) {
     // Whoever scrolled back reads there.
     const isAtEnd = element && element.scrollHeight - element.scrollTop - element.clientHeight < FOLLOWED;
     if (isAtEnd || last?.text === "") element?.scrollTo({ top: element.scrollHeight });
-  }, [said.length, last?.text.length]);
+  }, [said.length, last?.text.length, last?.call?.state]);
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls is reached by the keyboard, too
     <ol class="messages" ref={list} tabIndex={0} aria-label="Messages">
