@@ -15,6 +15,8 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from clarifai_emulator.api.method_calls import MethodCalls
+
 if TYPE_CHECKING:
     from clarifai_emulator.api.access.auth import Caller
     from clarifai_emulator.api.call import ApiCall
@@ -96,10 +98,12 @@ def _read(kind: Any, messages: list[KeptMessage]) -> list[Any]:
 
 
 class KeptCalls:
-    """Keeps the last calls, within bounds. ``now`` gives the time. In the emulator's event loop."""
+    """Keeps the last calls, within bounds. ``now`` gives the time. ``method_calls``: how many there were of each
+    method, the last ones or not. In the emulator's event loop."""
 
     def __init__(self, now: Callable[[], float]) -> None:
         self.is_on = False
+        self.method_calls = MethodCalls()
         self._now = now
         self._calls: OrderedDict[str, KeptCall] = OrderedDict()
         self._bytes = 0
@@ -118,6 +122,7 @@ class KeptCalls:
 
     def clear(self) -> None:
         """Forget all calls."""
+        self.method_calls.clear()
         while self._calls:
             self._forget_oldest()
 
@@ -129,6 +134,11 @@ class KeptCalls:
         self._bytes += kept.weight
         self._note(kept, kept.inputs, data if message is request and data else request)
         return kept
+
+    def routed(self, kept: KeptCall, decision: Decision) -> None:
+        """Keep where a call goes, and count it there."""
+        kept.decision = decision
+        self.method_calls.count(decision.model, kept.method)
 
     async def heard(self, kept: KeptCall, more: AsyncIterator[Any]) -> AsyncIterator[Any]:
         """Give the further messages of a stream, and keep them."""
