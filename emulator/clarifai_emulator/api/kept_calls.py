@@ -33,6 +33,7 @@ MOST_MESSAGES = 500
 # What a call weighs beside its messages, and a message beside its bytes.
 _OVERHEAD = 1_000
 _OVERHEAD_OF_MESSAGE = 200
+_BUFFERS = (bytearray, mmap.mmap)
 
 
 @dataclass(slots=True)
@@ -72,10 +73,12 @@ class KeptCall:
         data = self.inputs[0].data if self.inputs else None
         return self.rpc.request_type.FromString(data) if data is not None else None
 
-    def take(self, messages: list[KeptMessage], message: KeptMessage) -> None:
-        """Take one more message into ``inputs`` or ``outputs``."""
+    def take(self, messages: list[KeptMessage], message: KeptMessage) -> int:
+        """Take one more message into ``inputs`` or ``outputs``. Return what it weighs."""
         messages.append(message)
-        self.weight += _OVERHEAD_OF_MESSAGE + (message.size if message.held is not None else 0)
+        weight = _OVERHEAD_OF_MESSAGE if message.held is None else _OVERHEAD_OF_MESSAGE + message.size
+        self.weight += weight
+        return weight
 
     def let_go(self) -> None:
         """Hold no message any longer. Lists that somebody reads meanwhile stay as they are."""
@@ -158,24 +161,18 @@ class KeptCalls:
 
     def _note(self, kept: KeptCall, messages: list[KeptMessage], message: Any) -> None:
         """Keep a message, or the bytes of one."""
-        if kept.weight == 0:
+        if not kept.weight:
             return  # it was let go while it went on
-        is_read = not isinstance(message, (bytes, bytearray, mmap.mmap))
-        size = message.ByteSize() if is_read else len(message)
-        held: bytes | bytearray | None = None
-        if size <= min(MOST_OF_MESSAGE, MOST_OF_CALL - kept.weight):
-            # What is mapped is given back page by page as it leaves.
-            held = (
-                message.SerializeToString()
-                if is_read
-                else bytes(message)
-                if isinstance(message, mmap.mmap)
-                else message
-            )
-        before = kept.weight
-        kept.take(messages, KeptMessage(self._now(), held, size))
-        self._bytes += kept.weight - before
-        while len(self._calls) > MOST_CALLS or self._bytes > MOST_BYTES:
+        kind = type(message)
+        # Not asked for its size first: that takes a message as long as to write it.
+        held = message if kind is bytes or kind in _BUFFERS else message.SerializeToString()
+        size = len(held)
+        if size > MOST_OF_MESSAGE or size + kept.weight > MOST_OF_CALL:
+            held = None
+        elif kind is mmap.mmap:
+            held = bytes(held)  # what is mapped is given back page by page as it leaves
+        self._bytes += kept.take(messages, KeptMessage(self._now(), held, size))
+        while self._bytes > MOST_BYTES or len(self._calls) > MOST_CALLS:
             self._forget_oldest()
 
     def _forget_oldest(self) -> None:

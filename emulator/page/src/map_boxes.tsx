@@ -4,7 +4,7 @@ import { hrefOf } from "./addresses";
 import { isTaken, type MapDeployment, nameOfPool } from "./map_places";
 import { gibibytes, number, sharesOf, typeWords } from "./map_sizes";
 import type { Lit } from "./map_ways";
-import type { DevProject, NodepoolState, ReplicaState, VersionState } from "./told";
+import type { DevState, NodepoolState, ReplicaState, VersionState } from "./told";
 import { milliseconds, short } from "./words";
 
 export function DeploymentBox({
@@ -13,7 +13,7 @@ export function DeploymentBox({
   lit,
 }: {
   deployment: MapDeployment;
-  project: DevProject | undefined;
+  project: DevState | undefined;
   lit: Lit;
 }) {
   const reason = lit.rejected.get(`deployment ${each.name}`);
@@ -67,7 +67,7 @@ function VersionLines({ version }: { version: VersionState }) {
   );
 }
 
-function Reloaded({ project }: { project: DevProject }) {
+function Reloaded({ project }: { project: DevState }) {
   const { last } = project;
   return (
     <div class="version">

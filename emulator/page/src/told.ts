@@ -70,20 +70,6 @@ export interface Gpu {
   simulated: boolean;
 }
 
-// A directory in the dev loop, and what its last save came to.
-export interface DevProject {
-  deployment_id: string;
-  model_id: string;
-  directory: string;
-  code: string;
-  last: {
-    state: string;
-    reason: string;
-    milliseconds: number;
-    failure?: { message: string; hint: string; file: string; line: number; traceback: string };
-  } | null;
-}
-
 export interface NodepoolState {
   user_id: string;
   compute_cluster_id: string;
@@ -102,7 +88,6 @@ export interface EmulatorState {
   user_id: string;
   accelerators: string[];
   gpus: Gpu[];
-  dev: DevProject[];
   no_accelerators_because: string;
   nodepools: NodepoolState[];
   deployments: DeploymentState[];
