@@ -79,7 +79,9 @@ class ModelContracts:
             **self.summary(model),
             "version_id": version.id if version is not None else "",
             "newest_version_id": newest.id if newest is not None else "",
-            "served": [{"version_id": each, "deployments": ids} for each, ids in self._served.get(model, {}).items()],
+            "served": [
+                {"version_id": each, "deployments": ids} for each, ids in self._served.get(model, {}).items()
+            ],
             "methods": [_method(each, calls.get(each.name, 0)) for each in signatures[:_MOST_METHODS]],
             "methods_left_out": max(0, len(signatures) - _MOST_METHODS),
             "unknown_calls": [
