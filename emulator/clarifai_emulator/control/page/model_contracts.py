@@ -8,7 +8,7 @@ from typing import Any
 
 from clarifai_grpc.grpc.api.resources_pb2 import MethodSignature
 
-from clarifai_emulator.api.method_calls import OTHERS
+from clarifai_emulator.api.call_counts import OTHERS
 from clarifai_emulator.catalogue import CLARIFAI_USER
 from clarifai_emulator.contracts.signatures.shapes import KINDS, MethodShape, method_shape
 from clarifai_emulator.emulator import Emulator
@@ -92,7 +92,7 @@ class ModelContracts:
         }
 
     def _calls(self, model: ModelKey) -> Mapping[str, int]:
-        return self._emulator.api.kept_calls.method_calls.of(model)
+        return self._emulator.api.kept_calls.call_counts.of(model)
 
 
 def _method(signature: MethodSignature, calls: int) -> dict[str, Any]:

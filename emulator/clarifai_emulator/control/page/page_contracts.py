@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from itertools import islice
 from typing import Any
 
-from clarifai_emulator.control.page.contract_findings import KIND, counts_by_name, grouped_findings, names_of
+from clarifai_emulator.control.page.finding_groups import KIND, counts_by_name, grouped_findings, names_of
 from clarifai_emulator.control.page.lock_comparison import DeployedContract, compare_with_lock
 from clarifai_emulator.control.page.model_contracts import ModelContracts
 from clarifai_emulator.control.page.page_masks import PageMasks

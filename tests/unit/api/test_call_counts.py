@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from clarifai_emulator.api import method_calls
-from clarifai_emulator.api.method_calls import LONGEST_NAME, MOST_METHODS, OTHERS, MethodCalls
+from clarifai_emulator.api import call_counts
+from clarifai_emulator.api.call_counts import LONGEST_NAME, MOST_METHODS, OTHERS, CallCounts
 
 HELLO = ("me", "demo", "hello")
 
 
 def test_each_method_of_each_model_has_its_count() -> None:
-    calls = MethodCalls()
+    calls = CallCounts()
     for method in ("predict", "generate", "predict"):
         calls.count(HELLO, method)
     calls.count(("me", "demo", "other"), "predict")
@@ -22,7 +22,7 @@ def test_each_method_of_each_model_has_its_count() -> None:
 
 
 def test_names_that_clients_make_up_are_counted_together() -> None:
-    calls = MethodCalls()
+    calls = CallCounts()
     for number in range(MOST_METHODS + 50):
         calls.count(HELLO, f"made-up-{number}")
     calls.count(HELLO, "x" * (LONGEST_NAME + 1))
@@ -31,8 +31,8 @@ def test_names_that_clients_make_up_are_counted_together() -> None:
 
 
 def test_models_that_come_and_go_take_no_room(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(method_calls, "MOST_MODELS", 3)
-    calls = MethodCalls()
+    monkeypatch.setattr(call_counts, "MOST_MODELS", 3)
+    calls = CallCounts()
     for number in range(10):
         calls.count(("me", "demo", f"model-{number}"), "predict")
     assert [calls.of(("me", "demo", f"model-{number}")) for number in (6, 7, 9)] == [

@@ -13,7 +13,7 @@ LONGEST_NAME = 200
 OTHERS = ""
 
 
-class MethodCalls:
+class CallCounts:
     """Counts calls. What is beyond the bounds is counted together as ``OTHERS`` of its model."""
 
     def __init__(self) -> None:
