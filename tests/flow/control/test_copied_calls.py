@@ -192,10 +192,20 @@ def messages(told: Any) -> list[Any]:
     return [json.loads(text.replace(told["id"], "ID")), told["method"], told["kind"]]
 
 
-@pytest.mark.parametrize("form", ["Python", "Command line", "curl"])
-@pytest.mark.parametrize("name", VALUES)
+# A command takes seconds: of the other values, `make test-all` runs them.
+QUICK = ("text", "json", "large array", "image", "named")
+
+
+@pytest.mark.parametrize(
+    ("form", "name"),
+    [
+        pytest.param(form, name, marks=[pytest.mark.slow] if form == "Command line" and name not in QUICK else [])
+        for form in ("Python", "Command line", "curl")
+        for name in VALUES
+    ],
+)
 def test_a_copied_call_asks_the_same_and_gets_the_same(
-    emulator: EmulatorProcess, client: Client, copied: Copied, name: str, form: str
+    emulator: EmulatorProcess, client: Client, copied: Copied, form: str, name: str
 ) -> None:
     method, value, unwritten = VALUES[name]
     request_id = client.call("PostModelOutputs", typed(method, value)).status.req_id
