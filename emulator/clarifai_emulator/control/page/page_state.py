@@ -13,7 +13,6 @@ from collections.abc import Iterator, Mapping
 from importlib import metadata
 from typing import Any
 
-from clarifai_emulator.control.page.loop_turns import LoopTurns
 from clarifai_emulator.control.page.page_logs import log_of_build, log_of_replica
 from clarifai_emulator.control.page.page_topics import Asked, PageContext, PageTopic, Read, SavedShown, bad_request
 from clarifai_emulator.control.snapshot import snapshot_parts
@@ -47,10 +46,8 @@ class PageState(PageTopic):
             yield "log", {"replica": replica}
 
     async def _state(self, asked: Asked) -> dict[str, Any]:
-        turns = LoopTurns()
-        state: dict[str, Any] = {}
-        for name, part in snapshot_parts(self.emulator):
-            state[name] = [each async for each in turns.through(part)] if isinstance(part, Iterator) else part
+        # Its long lists are made while they are sent.
+        state = dict(snapshot_parts(self.emulator))
         return {"run": self.emulator.run_id, "version": self._version, "state": state}
 
     async def _request(self, asked: Asked) -> dict[str, Any]:
