@@ -54,10 +54,12 @@ async def json_in_turns(data: Any) -> bytes:
 
 
 def with_lists(data: Any) -> Any:
-    """Return data in which a list may be an iterator, as a read may give it, with lists."""
+    """Return data in which a list may be an iterator, as a read may give it, with lists. Bytes in it are JSON."""
     if isinstance(data, dict):
         return {name: with_lists(value) for name, value in data.items()}
-    return list(data) if isinstance(data, Iterator) else data
+    if isinstance(data, Iterator):
+        return [json.loads(each) if isinstance(each, bytes) else each for each in data]
+    return data
 
 
 def _json_pieces(data: Any, levels: int) -> Iterator[bytes]:
@@ -73,7 +75,8 @@ def _json_pieces(data: Any, levels: int) -> Iterator[bytes]:
         opening = b"["
         # What is a piece already is let go: kept whole, it would be gone through by the garbage collection.
         while some := list(islice(items, _MOST_AT_ONCE)):
-            yield opening + json_bytes(some)[1:-1]
+            is_json = isinstance(some[0], bytes)
+            yield opening + (b", ".join(some) if is_json else json_bytes(some)[1:-1])
             opening = b", "
         yield b"]" if opening == b", " else b"[]"
     else:

@@ -15,6 +15,7 @@ from typing import Any
 
 from clarifai_emulator.control.page.page_logs import log_of_build, log_of_replica
 from clarifai_emulator.control.page.page_topics import Asked, PageContext, PageTopic, Read, SavedShown, bad_request
+from clarifai_emulator.control.page.resting_deployments import RestingDeployments
 from clarifai_emulator.control.snapshot import snapshot_parts
 from clarifai_emulator.messages.address import ModelAddress, parse_name
 
@@ -28,6 +29,7 @@ class PageState(PageTopic):
 
     def __init__(self, context: PageContext) -> None:
         super().__init__(context)
+        self._resting = RestingDeployments()
         self._version = metadata.version("clarifai-emulator")
 
     def reads(self) -> Mapping[str, Read]:
@@ -47,7 +49,7 @@ class PageState(PageTopic):
 
     async def _state(self, asked: Asked) -> dict[str, Any]:
         # Its long lists are made while they are sent.
-        state = dict(snapshot_parts(self.emulator))
+        state = {**dict(snapshot_parts(self.emulator)), "deployments": self._resting.of(self.emulator)}
         return {"run": self.emulator.run_id, "version": self._version, "state": state}
 
     async def _request(self, asked: Asked) -> dict[str, Any]:

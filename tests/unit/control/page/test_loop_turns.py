@@ -52,6 +52,9 @@ async def test_an_iterator_is_a_list_that_is_made_as_it_is_sent() -> None:
     assert json.loads(await json_in_turns(told)) == whole
     told = {"none": iter(()), "state": {"few": iter("ab"), "many": iter(many)}}
     assert with_lists(told) == whole
+    texts = [json_bytes(each) for each in many]
+    assert json.loads(await json_in_turns({"many": iter(texts)})) == {"many": many}
+    assert with_lists({"many": iter(texts)}) == {"many": many}
 
 
 @pytest.mark.parametrize(
