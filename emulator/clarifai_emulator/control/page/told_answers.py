@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
 from clarifai_emulator.api.call import ApiCall
-from clarifai_emulator.api.secret_texts import SecretTexts
+from clarifai_emulator.api.failed import failure_reason
+from clarifai_emulator.control.page.call_views import OUTPUT, secrets_of, value_address
 from clarifai_emulator.control.page.page_values import ValueView, shown_values
 from clarifai_emulator.control.page.try_requests import Attempt
 from clarifai_emulator.emulator import Emulator
 from clarifai_emulator.errors import TransportError, describe
-from clarifai_emulator.store import Kind
 
 _GOOD = (StatusCode.SUCCESS, StatusCode.ZERO)
 # Of a traceback, the last lines: the error is at its end.
@@ -26,7 +27,7 @@ class ToldAnswers:
         self._clock = emulator.clock
         self._attempt = attempt
         self._call = call
-        self._secrets = SecretTexts(each.value for each in emulator.store.list(Kind.SECRET))
+        self._secrets = secrets_of(emulator)
         self._number = 0
 
     def line(self, answer: Any) -> dict[str, Any]:
@@ -37,7 +38,7 @@ class ToldAnswers:
             raise answer
         status = answer.status
         if status.code not in _GOOD:
-            return self._failed(status.code, status.description, status.details, list(_trace_of(answer)))
+            return self._failed(status.code, status.description, *_failure_of(answer))
         line = {"answer": self._values(answer), **self._about()}
         self._number += 1
         return line
@@ -48,19 +49,25 @@ class ToldAnswers:
         return {"done": done, **self._about()}
 
     def _values(self, answer: Any) -> list[dict[str, Any]]:
-        fields = self._attempt.signature.output_fields
-        view = ValueView(self._secrets, self._address_of)
-        return [each for output in answer.outputs for each in shown_values(output.data, fields, view)]
+        fields, view = self._attempt.signature.output_fields, ValueView(self._secrets)
+        found: list[dict[str, Any]] = []
+        for item, output in enumerate(answer.outputs):
+            found += shown_values(output.data, fields, view.at(partial(self._address_of, item)))
+        return found
 
-    def _address_of(self, path: str) -> str:
-        """Return where the whole of a value is, while the call is kept."""
-        return ""
+    def _address_of(self, item: int, path: str) -> str:
+        """Return where the whole of a value is; empty where the answer is too large to be kept."""
+        kept = self._call.kept
+        outputs = kept.outputs if kept is not None else []
+        if self._number >= len(outputs) or outputs[self._number].held is None:
+            return ""
+        return value_address(self._call.request_id, OUTPUT, self._number, item, path)
 
     def _failed(self, code: int, description: str, details: str, trace: list[str]) -> dict[str, Any]:
         lines = "\n".join(trace).splitlines()
         error = {
             "code": code,
-            "description": description,
+            "description": description or (describe(code) if code else ""),
             "details": self._secrets.hide(details),
             "stack_trace": self._secrets.hide("\n".join(lines[-_MOST_LINES:])),
         }
@@ -75,7 +82,11 @@ class ToldAnswers:
         }
 
 
-def _trace_of(answer: Any) -> list[str]:
-    """Return the traceback of an answer: of an output, where the answer itself only says that one failed."""
-    outputs = (each.status for each in answer.outputs if each.status.code not in _GOOD)
-    return next((list(each.stack_trace) for each in (answer.status, *outputs) if each.stack_trace), [])
+def _failure_of(answer: Any) -> tuple[str, list[str]]:
+    """Return what failed, and the traceback: of an output, where the answer itself only says that one failed."""
+    failed = (each.status for each in answer.outputs if each.status.code not in _GOOD)
+    stati = [answer.status, *failed]
+    told = next((each for each in stati if each.details or each.stack_trace), answer.status)
+    trace = list(told.stack_trace)
+    # With a traceback there is the kind of the error, and the line of the model.
+    return (failure_reason(told) if trace else told.details), trace
