@@ -25,6 +25,7 @@ from clarifai_emulator.control.page.page_file import (
     page_document,
     saved_json,
 )
+from clarifai_emulator.control.page.page_json import with_lists
 from clarifai_emulator.control.page.page_topic_table import TOPICS
 from clarifai_emulator.control.page.page_topics import Asked, PageContext, SavedShown
 from clarifai_emulator.emulator import Emulator
@@ -93,6 +94,7 @@ class TopicAnswers:
                 answer = await _unless_refused(self._reads[name](Asked(query, NO_PEER)))
                 if answer is None:
                     continue
+                answer = with_lists(answer)
                 yield name, address_of(name, query), answer
                 for where in _media_in(answer):
                     file, _, words = where.partition("?")
