@@ -15,6 +15,8 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from clarifai_emulator.api.call_counts import CallCounts
+
 if TYPE_CHECKING:
     from clarifai_emulator.api.access.auth import Caller
     from clarifai_emulator.api.call import ApiCall
@@ -99,10 +101,12 @@ def _read(kind: Any, messages: list[KeptMessage]) -> list[Any]:
 
 
 class KeptCalls:
-    """Keeps the last calls, within bounds. ``now`` gives the time. In the emulator's event loop."""
+    """Keeps the last calls, within bounds. ``now`` gives the time. ``call_counts``: how many there were of each
+    method, the last ones or not. In the emulator's event loop."""
 
     def __init__(self, now: Callable[[], float]) -> None:
         self.is_on = False
+        self.call_counts = CallCounts()
         self._now = now
         self._calls: OrderedDict[str, KeptCall] = OrderedDict()
         self._bytes = 0
@@ -121,6 +125,7 @@ class KeptCalls:
 
     def clear(self) -> None:
         """Forget all calls."""
+        self.call_counts.clear()
         while self._calls:
             self._forget_oldest()
 
@@ -132,6 +137,11 @@ class KeptCalls:
         self._bytes += kept.weight
         self._note(kept, kept.inputs, data if message is request and data else request)
         return kept
+
+    def routed(self, kept: KeptCall, decision: Decision) -> None:
+        """Keep where a call goes, and count it there."""
+        kept.decision = decision
+        self.call_counts.count(decision.model, kept.method)
 
     async def heard(self, kept: KeptCall, more: AsyncIterator[Any]) -> AsyncIterator[Any]:
         """Give the further messages of a stream, and keep them."""

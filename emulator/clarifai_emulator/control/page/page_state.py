@@ -3,6 +3,7 @@
 state               what `status --json` prints
 request?id=ID       the kept events of one request
 log?replica=ID      what a replica printed (page_logs.py)
+lives               what became of each replica, as far back as their logs go
 build?model=…       what building a version of it printed: version=ID
 route?model=…       what `route --json` prints
 """
@@ -13,9 +14,9 @@ from collections.abc import Iterator, Mapping
 from importlib import metadata
 from typing import Any
 
-from clarifai_emulator.control.page.loop_turns import LoopTurns
-from clarifai_emulator.control.page.page_logs import log_of_build, log_of_replica
+from clarifai_emulator.control.page.page_logs import lives_of_replicas, log_of_build, log_of_replica
 from clarifai_emulator.control.page.page_topics import Asked, PageContext, PageTopic, Read, SavedShown, bad_request
+from clarifai_emulator.control.page.resting_deployments import RestingDeployments
 from clarifai_emulator.control.snapshot import snapshot_parts
 from clarifai_emulator.messages.address import ModelAddress, parse_name
 
@@ -29,6 +30,7 @@ class PageState(PageTopic):
 
     def __init__(self, context: PageContext) -> None:
         super().__init__(context)
+        self._resting = RestingDeployments()
         self._version = metadata.version("clarifai-emulator")
 
     def reads(self) -> Mapping[str, Read]:
@@ -37,20 +39,20 @@ class PageState(PageTopic):
             "request": self._request,
             "log": self._log,
             "build": self._build,
+            "lives": self._lives,
             "route": self._route,
         }
 
     def saved(self, shown: SavedShown) -> Iterator[tuple[str, dict[str, str]]]:
         if shown.is_whole:
             yield "state", {}
+            yield "lives", {}
         for replica in shown.replicas:
             yield "log", {"replica": replica}
 
     async def _state(self, asked: Asked) -> dict[str, Any]:
-        turns = LoopTurns()
-        state: dict[str, Any] = {}
-        for name, part in snapshot_parts(self.emulator):
-            state[name] = [each async for each in turns.through(part)] if isinstance(part, Iterator) else part
+        # Its long lists are made while they are sent.
+        state = {**dict(snapshot_parts(self.emulator)), "deployments": self._resting.of(self.emulator)}
         return {"run": self.emulator.run_id, "version": self._version, "state": state}
 
     async def _request(self, asked: Asked) -> dict[str, Any]:
@@ -68,6 +70,9 @@ class PageState(PageTopic):
 
     async def _build(self, asked: Asked) -> dict[str, Any]:
         return log_of_build(self.emulator, _model_of(asked.text("model")), asked.text("version"))
+
+    async def _lives(self, asked: Asked) -> dict[str, Any]:
+        return lives_of_replicas(self.emulator)
 
     async def _route(self, asked: Asked) -> dict[str, Any]:
         from clarifai_emulator.control.explaining import explained
