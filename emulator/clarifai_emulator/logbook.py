@@ -10,7 +10,7 @@ import heapq
 import secrets
 import time
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from clarifai_grpc.grpc.api.resources_pb2 import ComputeSourceMetadata, LogEntry, UserAppIDSet
@@ -37,6 +37,8 @@ _SOURCE_FIELDS = (
     "pipeline_step_version_id",
 )
 LogSource = tuple[str, ...]
+# More than a stream has lines: only what is gone is forgotten then.
+_MOST_REPLICAS = 10_000
 
 
 def log_source(
@@ -89,6 +91,31 @@ class LogLine:
         return all(value in ("", ids[name]) for name, value in match.items())
 
 
+class LogStream(deque[LogLine]):
+    """Holds the newest lines of one source, and knows whose replicas' lines are or were among them."""
+
+    def __init__(self, keep: int) -> None:
+        super().__init__(maxlen=keep)
+        self.replicas: set[str] = set()
+
+    def note(self, replica_id: str) -> None:
+        """Remember that a replica writes here; the replicas of lines that are gone are forgotten when many came."""
+        self.replicas.add(replica_id)
+        if len(self.replicas) > _MOST_REPLICAS:
+            self.replicas = {line.replica_id for line in self}
+
+    def of_replica(self, replica_id: str, since: int) -> list[LogLine]:
+        """Return the lines of a replica after number ``since``; nothing before that is looked at."""
+        found: list[LogLine] = []
+        for line in reversed(self):
+            if line.seq <= since:
+                break
+            if line.replica_id == replica_id:
+                found.append(line)
+        found.reverse()
+        return found
+
+
 class LogBook:
     """Keeps log lines by type and source. ``keep``: lines per stream; ``streams``: how many; ``now``: the time."""
 
@@ -96,7 +123,7 @@ class LogBook:
         self._keep = keep
         self._max_streams = streams
         self._now = now
-        self._streams: OrderedDict[tuple[str, LogSource], deque[LogLine]] = OrderedDict()
+        self._streams: OrderedDict[tuple[str, LogSource], LogStream] = OrderedDict()
         self._listeners: Listeners[LogLine] = Listeners("log lines")
         self._seq = 0
         # Clients show an entry once per url, so urls of two emulators on the same port must differ too.
@@ -139,7 +166,10 @@ class LogBook:
         """Add one line of a source that is known, as ``append`` does."""
         self._seq += 1
         line = LogLine(self._seq, time or self._now(), log_type, source, message, deployment_id, replica_id, origin)
-        self._stream(log_type, source).append(line)
+        stream = self._stream(log_type, source)
+        stream.append(line)
+        if replica_id not in stream.replicas:
+            stream.note(replica_id)
         if self._listeners.subscribers:
             self._listeners.tell(line)
 
@@ -161,6 +191,16 @@ class LogBook:
         ]
         return heapq.merge(*found, key=lambda line: line.seq)
 
+    def of_replica(self, replica_id: str, log_types: Collection[str], *, since: int = 0) -> Iterator[LogLine]:
+        """Give the kept lines of a replica after number ``since``, oldest first: as much work as there are newer
+        lines of its runner, however much the book holds."""
+        found = [
+            stream.of_replica(replica_id, since)
+            for (kind, _), stream in self._streams.items()
+            if kind in log_types and replica_id in stream.replicas
+        ]
+        return heapq.merge(*found, key=lambda line: line.seq)
+
     def subscribe(self, subscriber: Callable[[LogLine], object]) -> Callable[[], None]:
         """Call ``subscriber`` for every line from now on; the returned function ends that."""
         return self._listeners.subscribe(subscriber)
@@ -179,12 +219,12 @@ class LogBook:
         url = f"/v2/log_entries/{self._run}-{line.seq}"
         return LogEntry(message=line.message, log_type=line.log_type, url=url, meta=_meta(line.source))
 
-    def _stream(self, log_type: str, source: LogSource) -> deque[LogLine]:
+    def _stream(self, log_type: str, source: LogSource) -> LogStream:
         key = (log_type, source)
         if key in self._streams:
             self._streams.move_to_end(key)
         else:
-            self._streams[key] = deque(maxlen=self._keep)
+            self._streams[key] = LogStream(self._keep)
             if len(self._streams) > self._max_streams:
                 self._streams.popitem(last=False)
         return self._streams[key]

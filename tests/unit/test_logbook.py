@@ -95,3 +95,26 @@ def test_a_line_has_the_time_at_which_it_came_its_deployment_and_its_replica() -
     assert (before.time, before.deployment_id, before.seq) == (7.0, "", one.seq + 1)
     assert one.is_from({"user_id": "ada", "model_id": ""})
     assert not one.is_from({"user_id": "bob"})
+
+
+def test_the_lines_of_a_replica_come_from_its_streams_alone_and_only_new_ones_are_looked_at() -> None:
+    book = LogBook(keep=3)
+    for number in range(5):
+        book.append(RUNNER, f"{number}", user_id="ada", runner_id="r", replica_id="one")
+        book.append(RUNNER, f"of two {number}", user_id="ada", runner_id="s", replica_id="two")
+    book.append(RUNNER_EVENTS, "stopped", user_id="ada", runner_id="r", replica_id="one")
+    types = (RUNNER, RUNNER_EVENTS)
+
+    assert [line.message for line in book.of_replica("one", types)] == ["2", "3", "4", "stopped"]
+    newest = next(book.lines(RUNNER_EVENTS)).seq
+    assert [line.message for line in book.of_replica("one", types, since=newest - 1)] == ["stopped"]
+    assert list(book.of_replica("three", types)) == []
+
+
+def test_replicas_of_lines_that_are_gone_are_forgotten() -> None:
+    book = LogBook(keep=3)
+    for number in range(20_001):
+        book.append(RUNNER, "x", user_id="ada", runner_id="r", replica_id=f"{number}")
+    (stream,) = book._streams.values()
+    assert len(stream.replicas) <= 10_000
+    assert len(list(book.of_replica("20000", (RUNNER,)))) == 1

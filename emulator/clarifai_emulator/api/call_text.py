@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from clarifai_emulator.api.secret_texts import HIDDEN, is_secret_name, longest_first, without_secrets
 from clarifai_emulator.messages.data_values import method_of, shown, signature_of, value_of
 from clarifai_emulator.routing import Decision
 from clarifai_emulator.store import Kind, Store
@@ -14,18 +14,6 @@ _MEDIA = ("image", "audio", "video")
 # A larger value of many parts is described by its size: to read it all would hold up the request.
 _READ_BYTES = 64 * 1024
 _MOST_ARGUMENTS = 12
-HIDDEN = "<hidden>"
-_SECRET_NAME = re.compile(
-    r"(?i)(?:api_?key|secret|passw(?:or)?d|credential|authori[sz]ation|bearer|(?:^|_)(?:pat|token)$)"
-)
-_SECRET_VALUE = re.compile(
-    r"(?:\b(?:sk|pk|rk)-[A-Za-z0-9_-]{8,}|\bhf_[A-Za-z0-9]{8,}|\bgh[pousr]_[A-Za-z0-9]{8,}|\bxox[abp]-[\w-]{8,}"
-    r"|\bAKIA[A-Z0-9]{12,}|\beyJ[\w-]{8,}\.[\w-]+\.[\w-]*|(?i:bearer) [\w.~+/-]{8,})"
-)
-_SECRET_FIELD = re.compile(
-    r"(?i)([\"'](?:api_?key|secret|passw(?:or)?d|token|authorization)[\"']\s*:\s*)[\"'][^\"']*[\"']"
-)
-_SHORTEST_SECRET = 4
 
 
 class CallTexts:
@@ -46,7 +34,7 @@ class CallTexts:
         signature = signature_of(version.method_signatures, method) if version is not None else None
         secrets = list[Any](self._store.list(Kind.SECRET))
         text = call_text(request, method, signature)
-        for value in {each.value for each in secrets if len(each.value) >= _SHORTEST_SECRET}:
+        for value in longest_first(each.value for each in secrets):
             text = text.replace(value, HIDDEN)
         return f"{decision.model[2]}.{text}"
 
@@ -73,7 +61,7 @@ def _without_parts(data: Any) -> Iterable[str]:
 
 
 def _argument(part: Any, field: Any) -> str:
-    return HIDDEN if _SECRET_NAME.search(part.id) else _value(part.data, field)
+    return HIDDEN if is_secret_name(part.id) else _value(part.data, field)
 
 
 def _value(data: Any, field: Any) -> str:
@@ -88,9 +76,8 @@ def _value(data: Any, field: Any) -> str:
     if isinstance(value, bytes):
         return f"<{_size(len(value))}>"
     if isinstance(value, str):
-        value = _SECRET_VALUE.sub(HIDDEN, _SECRET_FIELD.sub(rf'\1"{HIDDEN}"', value))
-        return shown(value)
-    return _SECRET_VALUE.sub(HIDDEN, _SECRET_FIELD.sub(rf'\1"{HIDDEN}"', shown(value)))
+        return shown(without_secrets(value))
+    return without_secrets(shown(value))
 
 
 def _size(count: int) -> str:

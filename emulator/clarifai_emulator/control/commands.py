@@ -14,13 +14,13 @@ from clarifai_emulator.api.transport.grpc_stream import GrpcStream
 from clarifai_emulator.backends.backend import Debugging
 from clarifai_emulator.backends.printed import LogOrigin, without_colours
 from clarifai_emulator.control.explaining import explained
+from clarifai_emulator.control.fault_changes import change_faults
 from clarifai_emulator.control.progress_answers import Answers, with_progress
 from clarifai_emulator.control.snapshot import names
-from clarifai_emulator.control.verbs import FaultState, Verbs
+from clarifai_emulator.control.verbs import Verbs
 from clarifai_emulator.deploy.deploy_request import Deployed, DeployRequest
 from clarifai_emulator.emulator import Emulator
 from clarifai_emulator.events import Event
-from clarifai_emulator.faults import Fault
 from clarifai_emulator.listeners import Follower, following
 from clarifai_emulator.logbook import BUILDER, RUNNER_EVENTS, LogLine
 from clarifai_emulator.messages.json import as_dict
@@ -196,17 +196,7 @@ class Commands:
 
     async def _faults(self, request: dict[str, Any]) -> Answers:
         """Add the fault ``add``, remove those with the ids of ``remove``, or ``clear`` them; then list all."""
-        verbs, changed, warnings = self._verbs, list[FaultState](), list[str]()
-        if "add" in request:
-            changed = [await verbs.add_fault(Fault(**request["add"]))]
-            warnings = await verbs.unknown_names(changed[0].fault)
-        elif "remove" in request:
-            changed = await verbs.remove_faults(tuple(request["remove"]))
-        elif request.get("clear"):
-            changed = await verbs.clear_faults()
-        listed = {"faults": await verbs.faults(), "changed": changed}
-        told = {name: [each.as_dict() for each in states] for name, states in listed.items()}
-        yield {"result": {**told, "warnings": warnings}}
+        yield {"result": await change_faults(self._verbs, request)}
 
     async def _reset(self, request: dict[str, Any]) -> Answers:
         await self._verbs.reset()

@@ -8,6 +8,7 @@ from typing import Any
 from clarifai_grpc.grpc.api.resources_pb2 import Deployment, ModelTypeField
 
 from clarifai_emulator.catalogue import CLARIFAI_USER
+from clarifai_emulator.control.nodepool_snapshot import describe_accelerator, describe_nodepool
 from clarifai_emulator.emulator import Emulator
 from clarifai_emulator.messages.address import NodepoolKey, parse_name
 from clarifai_emulator.nodepools.fleet import Fleet, ReplicaRecord
@@ -25,8 +26,11 @@ def snapshot(emulator: Emulator) -> dict[str, Any]:
         "pid": os.getpid(),
         "user_id": emulator.config.user_id,
         "accelerators": [str(device) for device in emulator.discovery.accelerators],
+        "gpus": [describe_accelerator(device) for device in emulator.discovery.accelerators],
         "no_accelerators_because": emulator.discovery.reason,
-        "nodepools": [_nodepool(emulator, key) for key in sorted(store.keys(Kind.NODEPOOL))],
+        "nodepools": [
+            describe_nodepool(emulator, (key[0], key[1], key[2])) for key in sorted(store.keys(Kind.NODEPOOL))
+        ],
         "deployments": [_deployment(emulator, deployment) for deployment in store.list(Kind.DEPLOYMENT)],
         "shared": [_fleet(fleet) for key, fleet in emulator.supervisor.fleets.items() if not key.user_id],
         "failures": [failure.as_dict() for failure in emulator.failures.kept],
@@ -82,20 +86,6 @@ def _project(project: Project) -> dict[str, Any]:
     }
 
 
-def _nodepool(emulator: Emulator, key: tuple[str, ...]) -> dict[str, Any]:
-    nodepool: Any = emulator.store.get(Kind.NODEPOOL, key)
-    over = emulator.capacity.overdrawn((key[0], key[1], key[2]))
-    return {
-        "user_id": key[0],
-        "compute_cluster_id": key[1],
-        "nodepool_id": key[2],
-        "instance_types": [kind.id for kind in nodepool.instance_types],
-        "max_instances": nodepool.max_instances,
-        "instances_in_use": emulator.capacity.nodes_in_use((key[0], key[1], key[2])),
-        "overcommitted": {"cpus": over.cpu / 1000, "memory": over.memory},
-    }
-
-
 def _deployment(emulator: Emulator, deployment: Deployment) -> dict[str, Any]:
     served = served_model(deployment)
     fleets = emulator.supervisor.fleets.of_deployment(deployment.user_id, deployment.id)
@@ -123,6 +113,8 @@ def _fleet(fleet: Fleet) -> dict[str, Any]:
         "queued": len(fleet.lane.waiting),
         "pending": "" if fleet.adopted else fleet.lane.pending_reason,
         "error": refusal.message if refusal is not None else "",
+        "stuck": fleet.stuck.message if fleet.stuck is not None else "",
+        "traceback": fleet.last_failure,
         "last_crash": _last_crash(fleet),
         "replicas": [
             *(

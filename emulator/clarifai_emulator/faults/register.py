@@ -151,22 +151,21 @@ class Faults:
     ) -> ActiveFault:
         """Inject ``fault`` from now on. ``origin``: where it was written; ``user_id``: who ``me`` is in it;
         ``is_for`` says for a user whether it concerns its requests. Raises ``ConfigError`` for a known id."""
-        if fault.id in self._faults:
-            raise ConfigError(
-                f"There is a fault '{fault.id}' already: {self._faults[fault.id].fault}.",
-                [],
-                hint=f"Choose another id, or remove it with `clarifai-emulator fault remove {fault.id}`.",
-            )
+        self._require_free(fault.id)
         fault_id = fault.id or next(name for n in self._numbers if (name := f"fault-{n}") not in self._faults)
         active = ActiveFault(
             fault_id, fault, origin, user_id or self._user_id, remove=lambda: self.drop(active), is_for=is_for
         )
-        self._faults[fault_id] = active
-        self._sort()
-        self._events.emit(
-            "fault.added", fault_id=fault_id, rule=str(fault), **({"origin": origin} if origin else {})
-        )
+        self._enter(active)
         return active
+
+    def put_back(self, *removed: ActiveFault) -> None:
+        """Inject faults again that were removed, and count on. Raises ``ConfigError``, and puts back none, when
+        there is another fault with the id of one."""
+        for active in removed:
+            self._require_free(active.id)
+        for active in removed:
+            self._enter(active)
 
     def remove(self, *fault_ids: str) -> list[ActiveFault]:
         """Inject these no more; gives them. Raises ``ConfigError``, and removes none, when one is not there."""
@@ -220,6 +219,20 @@ class Faults:
             del self._faults[active.id]
             self._sort()
             self._events.emit("fault.removed", fault_id=active.id, rule=str(active.fault), injected=active.injected)
+
+    def _require_free(self, fault_id: str) -> None:
+        if fault_id in self._faults:
+            raise ConfigError(
+                f"There is a fault '{fault_id}' already: {self._faults[fault_id].fault}.",
+                [],
+                hint=f"Choose another id, or remove it with `clarifai-emulator fault remove {fault_id}`.",
+            )
+
+    def _enter(self, active: ActiveFault) -> None:
+        self._faults[active.id] = active
+        self._sort()
+        told = {"origin": active.origin} if active.origin else {}
+        self._events.emit("fault.added", fault_id=active.id, rule=str(active.fault), **told)
 
     def _sort(self) -> None:
         usable = [active for active in self._faults.values() if not active.is_used_up]

@@ -166,6 +166,12 @@ class Capacity:
         free = [node.free for node in self._nodes.get(key, ())]
         return Amount(sum(max(-each.cpu, 0) for each in free), sum(max(-each.memory, 0) for each in free))
 
+    def taken(self, key: NodepoolKey) -> tuple[Amount, Amount]:
+        """Return what the replicas of a nodepool take, and the size of the instances that they are on."""
+        nodes = self._nodes.get(key, ())
+        size = sum((amount_of(node.instance_type.compute_info) for node in nodes), Amount())
+        return size - sum((node.free for node in nodes), Amount()), size
+
     def reset(self) -> None:
         """Forget every node: everything is free again."""
         self._nodes.clear()

@@ -8,13 +8,13 @@ export interface Place {
 }
 
 export function hrefOf(panel: string, item = ""): string {
-  return `#/${panel}${item ? `/${encodeURIComponent(item)}` : ""}`;
+  return `#/${panel}${item ? `/${item.split("/").map(encodeURIComponent).join("/")}` : ""}`;
 }
 
 function placeNow(): Place {
-  const [panel = "", item = ""] = location.hash.replace(/^#\/?/, "").split("/");
+  const [panel = "", ...rest] = location.hash.replace(/^#\/?/, "").split("/");
   try {
-    return { panel, item: decodeURIComponent(item) };
+    return { panel, item: rest.map(decodeURIComponent).join("/") };
   } catch {
     return { panel, item: "" };
   }

@@ -1,18 +1,8 @@
 // Asks the emulator, and tells it to do things; in a page that was saved to a file, reads what was saved with it.
 
-export interface Saved {
-  // Seconds since the epoch.
-  time: number;
-  version: string;
-  title: string;
-  events: unknown[];
-  // What the emulator answered, by what was asked: `state`, `request?id=…`.
-  answers: Record<string, unknown>;
-}
+import { answerIn, fileIn, type Saved } from "./saved_answers";
 
 export class Locked extends Error {}
-
-export const NOT_SAVED = "This was not saved with the page.";
 
 export const saved: Saved | undefined = readSaved();
 
@@ -27,12 +17,13 @@ export function addressOf(path: string, query: Record<string, string> = {}): str
 }
 
 export async function ask<T>(path: string, query: Record<string, string> = {}): Promise<T> {
-  const address = addressOf(path, query);
-  if (saved) {
-    if (!(address in saved.answers)) throw new Error(NOT_SAVED);
-    return saved.answers[address] as T;
-  }
-  return told<T>(await fetch(`/_page/${address}`, { credentials: "same-origin" }));
+  if (saved) return answerIn(saved, path, query) as T;
+  return told<T>(await fetch(`/_page/${addressOf(path, query)}`, { credentials: "same-origin" }));
+}
+
+// The address of one of the emulator's files, for `src` and `href`; undefined where it was not saved with the page.
+export function fileAddress(path: string, query: Record<string, string> = {}): string | undefined {
+  return saved ? fileIn(saved, path, query) : `/_page/${addressOf(path, query)}`;
 }
 
 export async function act<T>(path: string, given: object): Promise<T> {

@@ -19,12 +19,20 @@ from clarifai_emulator.control.page.page_admission import NO_COOKIE, OTHER_PAGE
 from clarifai_emulator.control.page.page_mount import page_mount
 from clarifai_emulator.control.thread import EmulatorThread
 from clarifai_emulator.emulator import Emulator
-from flow.driver import MODELS, Client, inference_request, wait_for
+from flow.driver import MODELS, Client, figure, inference_request, wait_for
 
 CONTROL = "control-token-of-this-test"
 PAT = "a-pat-that-nobody-sees"
 SECRET = "a-secret-that-nobody-sees"
-DATA = ("state", "events", "request?id=x", "log?replica=x", "route?model=me/demo/hello")
+DATA = (
+    "state",
+    "events",
+    "request?id=x",
+    "log?replica=x",
+    "build?model=x",
+    "route?model=me/demo/hello",
+    "resources",
+)
 
 
 @pytest.fixture(scope="module")
@@ -349,3 +357,40 @@ def test_of_a_long_log_the_newest_lines_are_sent_and_the_rest_is_counted(emulato
     assert (len(told["lines"][-1]["text"]), told["lines"][-1]["cut"]) == (4_000, 96_000)
     since = told["lines"][-2]["seq"]
     assert len(data(emulator, f"log?replica=r1&since={since}")["lines"]) == 1
+
+
+def test_a_version_shows_what_its_build_printed(emulator: EmulatorThread) -> None:
+    emulator.deploy(MODELS / "hello")
+    (deployed,) = (each for each in emulator.status()["deployments"] if each["model"] == "me/demo/hello")
+    version = deployed["versions"][0]["version_id"]
+    ids = {"user_id": "me", "app_id": "demo", "model_id": "hello", "model_version_id": version}
+    emulator.run(lambda each: each.logbook.append("builder", "installing", **ids))
+    told = data(emulator, f"build?model=me/demo/hello&version={version}")
+    assert [line["text"] for line in told["lines"]] == ["installing"]
+    assert told["environment"]
+    assert told["code"]
+    assert data(emulator, "build?model=me/demo/hello&version=none") == {"lines": [], "left_out": 0}
+    answer, body = get(emulator, "/_page/build?model=hello", cookie=enter(emulator))
+    assert (answer.status, "'hello' is no model's name" in body) == (400, True)
+
+
+def test_new_lines_of_a_full_log_are_found_without_a_look_at_the_old_ones(tmp_path: Path) -> None:
+    with serving(tmp_path) as thread:
+
+        def fill(each: Emulator) -> int:
+            for number in range(1_000_000):
+                runner = f"r{number % 200}"
+                each.logbook.append("runner", "x", runner_id=runner, replica_id=runner, user_id="me")
+            newest = next(reversed(list(each.logbook.of_replica("r0", ("runner",))))).seq
+            each.logbook.append("runner", "new", runner_id="r0", replica_id="r0", user_id="me")
+            return newest
+
+        def look(each: Emulator) -> float:
+            began = time.perf_counter()
+            assert [line.message for line in each.logbook.of_replica("r0", ("runner",), since=newest)] == ["new"]
+            return time.perf_counter() - began
+
+        newest = thread.run(fill)
+        took = min(thread.run(look) for _ in range(20))
+        figure(f"new lines of a replica among 1,000,000 kept: {took * 1e6:.0f} µs")
+        assert took < 0.005

@@ -235,3 +235,17 @@ def test_adding_and_removing_are_events() -> None:
     expected: dict[str, Any] = {"fault_id": "busy", "rule": "inference: status 11005 CONN_THROTTLED"}
     assert added == added | expected | {"kind": "fault.added", "origin": "topology.yaml:3"}
     assert removed == removed | expected | {"kind": "fault.removed", "injected": 0}
+
+
+def test_what_was_removed_is_put_back_as_it_was_and_counts_on() -> None:
+    faults = register()
+    active = faults.add(Fault(id="busy", throttle=True, times=2), origin="topology.yaml:3")
+    subject = Subject("PostModelOutputs")
+    assert faults.decide(faults.arriving, subject)
+    faults.remove("busy")
+    assert not faults.decide(faults.arriving, subject)
+    faults.put_back(active)
+    assert faults.decide(faults.arriving, subject)
+    assert (active.injected, active.is_used_up) == (2, True)
+    with pytest.raises(ConfigError, match="There is a fault 'busy' already"):
+        faults.put_back(active)

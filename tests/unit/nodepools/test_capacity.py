@@ -235,3 +235,14 @@ def test_whatever_comes_and_goes_no_instance_holds_more_than_it_has(steps: list[
             assert node.replicas == len(here)
             assert node.free == amount_of(node.instance_type.compute_info) - taken
             assert not node.free.is_overdrawn
+
+
+def test_what_is_taken_is_counted_against_the_instances_in_use() -> None:
+    capacity, nodepool = Capacity(), Nodepool(id="p", instance_types=[SMALL], max_instances=2)
+    assert capacity.taken(KEY) == (Amount(), Amount())
+    placed = [capacity.place(KEY, nodepool, ONE_CPU) for _ in range(3)]
+    taken, size = capacity.taken(KEY)
+    assert (taken.cpu, size.cpu) == (3000, 4000)
+    assert (taken.memory, size.memory) == (3 * 1024**3, 8 * 1024**3)
+    capacity.release(placed[2])
+    assert capacity.taken(KEY)[1].cpu == 2000

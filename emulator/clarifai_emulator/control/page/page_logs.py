@@ -1,14 +1,16 @@
-"""Gives a browser what replicas printed, and what the emulator noted of them, some lines at a time."""
+"""Gives a browser what replicas and builds printed, and what the emulator noted of them, some lines at a time."""
 
 from __future__ import annotations
 
-import heapq
 from collections import deque
+from collections.abc import Iterable
 from typing import Any
 
 from clarifai_emulator.backends.printed import without_colours
 from clarifai_emulator.emulator import Emulator
-from clarifai_emulator.logbook import RUNNER, RUNNER_EVENTS, LogLine
+from clarifai_emulator.logbook import BUILDER, RUNNER, RUNNER_EVENTS, LogLine
+from clarifai_emulator.messages.address import ModelAddress
+from clarifai_emulator.store import Kind
 
 _MOST_LINES = 2_000
 _MOST_CHARACTERS = 4_000
@@ -20,14 +22,31 @@ def log_of_replica(
     """Return the lines of a replica after number ``since``, written between two times (seconds since the epoch):
     the newest, and how many before them were left out."""
     emulator.keep_logs()
-    book = emulator.logbook
-    streams = (book.lines(RUNNER), book.lines(RUNNER_EVENTS))
+    lines = emulator.logbook.of_replica(replica_id, (RUNNER, RUNNER_EVENTS), since=since)
+    return _newest(line for line in lines if begin <= line.time <= end)
+
+
+def log_of_build(emulator: Emulator, model: ModelAddress, version_id: str) -> dict[str, Any]:
+    """Return what the builds of a model version printed, its reloads in the dev loop as well, and which environment
+    and code it has."""
+    lines = emulator.logbook.lines(
+        BUILDER,
+        user_id=model.user_id,
+        app_id=model.app_id,
+        model_id=model.model_id,
+        model_version_id=version_id,
+    )
+    source = emulator.store.get(Kind.SOURCE, (*model.key, version_id))
+    made = {"environment": source.environment, "code": source.content_hash} if source is not None else {}
+    return {**_newest(lines), **made}
+
+
+def _newest(found: Iterable[LogLine]) -> dict[str, Any]:
     lines: deque[LogLine] = deque(maxlen=_MOST_LINES)
     number = 0
-    for line in heapq.merge(*streams, key=lambda each: each.seq):
-        if line.seq > since and line.replica_id == replica_id and begin <= line.time <= end:
-            lines.append(line)
-            number += 1
+    for line in found:
+        lines.append(line)
+        number += 1
     return {"lines": [_as_dict(line) for line in lines], "left_out": number - len(lines)}
 
 

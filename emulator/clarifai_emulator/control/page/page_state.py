@@ -3,6 +3,7 @@
 state               what `status --json` prints
 request?id=ID       the kept events of one request
 log?replica=ID      what a replica printed (page_logs.py)
+build?model=…       what building a version of it printed: version=ID
 route?model=…       what `route --json` prints
 """
 
@@ -12,10 +13,10 @@ from collections.abc import Mapping
 from importlib import metadata
 from typing import Any
 
-from clarifai_emulator.control.page.page_logs import log_of_replica
+from clarifai_emulator.control.page.page_logs import log_of_build, log_of_replica
 from clarifai_emulator.control.page.page_topics import Asked, PageContext, PageTopic, Read, bad_request
 from clarifai_emulator.control.snapshot import snapshot
-from clarifai_emulator.messages.address import parse_name
+from clarifai_emulator.messages.address import ModelAddress, parse_name
 
 # Of a request that asks a thousand models inside it, the newest.
 _MOST_EVENTS = 5_000
@@ -30,7 +31,13 @@ class PageState(PageTopic):
         self._version = metadata.version("clarifai-emulator")
 
     def reads(self) -> Mapping[str, Read]:
-        return {"state": self._state, "request": self._request, "log": self._log, "route": self._route}
+        return {
+            "state": self._state,
+            "request": self._request,
+            "log": self._log,
+            "build": self._build,
+            "route": self._route,
+        }
 
     async def _state(self, asked: Asked) -> dict[str, Any]:
         state = snapshot(self.emulator)
@@ -49,17 +56,16 @@ class PageState(PageTopic):
             end=asked.number("end", _ALWAYS),
         )
 
+    async def _build(self, asked: Asked) -> dict[str, Any]:
+        return log_of_build(self.emulator, _model_of(asked.text("model")), asked.text("version"))
+
     async def _route(self, asked: Asked) -> dict[str, Any]:
         from clarifai_emulator.control.explaining import explained
 
         caller = asked.text("caller") or self.emulator.config.user_id
         request: dict[str, Any] = {"caller": caller}
         if model := asked.text("model"):
-            address = parse_name(model)
-            if address is None:
-                raise bad_request(
-                    f"'{model[:100]}' is no model's name: USER/APP/MODEL, as the list of models has it."
-                )
+            address = _model_of(model)
             request |= {"model_user": address.user_id, "model_app": address.app_id, "model_id": address.model_id}
         if deployment := asked.text("deployment"):
             user, _, name = deployment.rpartition("/")
@@ -74,3 +80,11 @@ class PageState(PageTopic):
         if not (request.get("model_id") or request.get("deployment")):
             raise bad_request("Name a model or a deployment to ask about.")
         return await explained(self.emulator, self.context.verbs, request)
+
+
+def _model_of(name: str) -> ModelAddress:
+    """Read a model's name. Raises ``HttpProblem``."""
+    address = parse_name(name)
+    if address is None:
+        raise bad_request(f"'{name[:100]}' is no model's name: USER/APP/MODEL, as the list of models has it.")
+    return address

@@ -9,7 +9,7 @@ Names are those of all topics together. Whatever a topic raises on purpose becom
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -84,6 +84,14 @@ class PageFile:
 File = Callable[[Asked], Awaitable[PageFile]]
 
 
+@dataclass(frozen=True, slots=True)
+class SavedShown:
+    """Names what a page that is saved to a file shows: its requests and replicas, by their ids."""
+
+    requests: Sequence[str] = ()
+    replicas: Sequence[str] = ()
+
+
 class PageTopic:
     """Tells a browser of one part of the emulator. A topic overrides the tables that it needs."""
 
@@ -106,6 +114,10 @@ class PageTopic:
     def files(self) -> Mapping[str, File]:
         """Return what can be loaded, by name."""
         return {}
+
+    def saved(self, shown: SavedShown) -> Iterable[tuple[str, dict[str, str]]]:
+        """Give what is asked for a page that is saved to a file: names of reads and files, each with its query."""
+        return ()
 
 
 def bad_request(text: str) -> HttpProblem:
