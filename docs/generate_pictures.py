@@ -130,13 +130,26 @@ def requests(page: Any) -> None:
 def map_of_request(page: Any) -> None:
     """Show the way of a request that named a deployment."""
     page.get_by_role("link", name="Requests").click()
-    page.get_by_label("Filter requests").fill("rule:explicit")
-    page.get_by_role("link", name=re.compile(r"^ranker\.predict")).first.click()
+    page.get_by_label("Filter requests").fill("rule:owner model:ranker")
+    page.get_by_role("link", name=re.compile(r"^ranker\.explain")).first.click()
     page.get_by_role("link", name="Show its way on the map").click()
     page.get_by_role("heading", name="Map").wait_for()
 
 
-PANELS: dict[str, Callable[[Any], None]] = {"requests": requests, "map": map_of_request}
+def resources(page: Any) -> None:
+    """Show a deployment as JSON, with links to what it names."""
+    page.get_by_role("link", name="Resources").click()
+    page.get_by_role("link", name=re.compile("^deployments?", re.IGNORECASE)).first.click()
+    page.get_by_role("link", name=re.compile("ranker-prod")).first.click()
+
+
+def replicas(page: Any) -> None:
+    """Show when what replica was busy, and the log of one."""
+    page.get_by_role("link", name="Replicas").click()
+    page.get_by_role("row").filter(has_text="ranker-prod").get_by_role("link").first.click()
+
+
+PANELS: dict[str, Callable[[Any], None]] = {"requests": requests, "map": map_of_request, "replicas": replicas, "resources": resources}
 
 
 @contextmanager
