@@ -28,6 +28,7 @@ SCRIPTS = (
     "inner_calls",
     "first_predict",
     "start",
+    "page_readers",
     "growth",
     "containers",
     "container_edits",

@@ -17,4 +17,4 @@ await build({
   logLevel: "warning",
 });
 await cp("pages", target, { recursive: true });
-await cp("node_modules/preact/LICENSE", `${target}/preact-LICENSE.txt`);
+for (const name of ["preact", "uplot"]) await cp(`node_modules/${name}/LICENSE`, `${target}/${name}-LICENSE.txt`);

@@ -57,7 +57,15 @@ def test_the_wheel_holds_both_packages_and_what_they_need_at_run_time(wheel: Pat
     assert "pytest_clarifai_emulator/plugin.py" in names
     page = [name for name in names if name.startswith("clarifai_emulator/control/page/built/")]
     assert {name.rpartition("/")[2] for name in page} == {
-        *("index.html", "locked.html", "entered.html", "app.js", "app.css", "preact-LICENSE.txt")
+        *(
+            "index.html",
+            "locked.html",
+            "entered.html",
+            "app.js",
+            "app.css",
+            "preact-LICENSE.txt",
+            "uplot-LICENSE.txt",
+        )
     }, "a wheel without its page shows people an error: `python emulator/page/page_build.py` builds it"
     assert not [name for name in names if name.startswith(("emulator/", "tests/", "fixtures/"))]
 

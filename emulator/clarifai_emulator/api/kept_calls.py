@@ -2,12 +2,14 @@
 
     request ─► KeptCalls.begin ─► KeptCall ◄─ heard (further items) ◄─ answered (each output)
 
-Nothing is read of a message before somebody looks: a call costs the references to its bytes. Switched off, as it is
-until the page is mounted, nothing is kept.
+Nothing is read of a message before somebody looks: a call costs the references to its bytes. A call that holds its
+part already has the sizes of its further messages only, and one that is forgotten while it goes on holds nothing,
+so that all of them together stay within one bound. Switched off, as it is until the page is mounted, it keeps none.
 """
 
 from __future__ import annotations
 
+import mmap
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
@@ -20,23 +22,30 @@ if TYPE_CHECKING:
     from clarifai_emulator.messages.outline import Bytes
     from clarifai_emulator.routing import Decision
 
-# Calls, their bytes in all, those of one message, and messages of one stream in one direction.
+# Calls, their bytes in all, those of one call and of one message, and messages of one stream in one direction.
 MOST_CALLS = 2_000
 MOST_BYTES = 32 * 1024 * 1024
+MOST_OF_CALL = 16 * 1024 * 1024
 MOST_OF_MESSAGE = 8 * 1024 * 1024
 MOST_MESSAGES = 500
-# What a call weighs beside its messages.
+# What a call weighs beside its messages, and a message beside its bytes.
 _OVERHEAD = 1_000
+_OVERHEAD_OF_MESSAGE = 200
 
 
 @dataclass(slots=True)
 class KeptMessage:
-    """A message as it passed. ``time``: seconds since the epoch. ``data``: its bytes; None where it was larger than
-    is kept. ``size``: in bytes."""
+    """A message as it passed. ``time``: seconds since the epoch. ``held``: its bytes, as they came; None where it,
+    or its call, was larger than is kept. ``size``: in bytes."""
 
     time: float
-    data: bytes | None
+    held: bytes | bytearray | None
     size: int
+
+    @property
+    def data(self) -> bytes | None:
+        """Return its bytes; None where they are not kept. What came as a buffer is copied only here."""
+        return bytes(self.held) if isinstance(self.held, bytearray) else self.held
 
 
 @dataclass(slots=True, eq=False)
@@ -56,15 +65,34 @@ class KeptCall:
     outputs_left_out: int = 0
     weight: int = _OVERHEAD
 
+    def first_request(self) -> Any | None:
+        """Return the first message that its client sent; None where it was too large to be kept."""
+        data = self.inputs[0].data if self.inputs else None
+        return self.rpc.request_type.FromString(data) if data is not None else None
+
+    def take(self, messages: list[KeptMessage], message: KeptMessage) -> None:
+        """Take one more message into ``inputs`` or ``outputs``."""
+        messages.append(message)
+        self.weight += _OVERHEAD_OF_MESSAGE + (message.size if message.held is not None else 0)
+
+    def let_go(self) -> None:
+        """Hold no message any longer. Lists that somebody reads meanwhile stay as they are."""
+        self.inputs, self.outputs = [], []
+        self.weight = 0
+
     def requests(self) -> list[Any]:
         """Return the messages that its client sent, in order; None for one that was too large to be kept."""
         kind = self.rpc.request_type
-        return [kind.FromString(each.data) if each.data is not None else None for each in self.inputs]
+        return _read(kind, self.inputs)
 
     def responses(self) -> list[Any]:
         """Return the messages that its client got, in order; None for one that was too large to be kept."""
         kind = self.rpc.response_type
-        return [kind.FromString(each.data) if each.data is not None else None for each in self.outputs]
+        return _read(kind, self.outputs)
+
+
+def _read(kind: Any, messages: list[KeptMessage]) -> list[Any]:
+    return [None if data is None else kind.FromString(data) for data in (each.data for each in messages)]
 
 
 class KeptCalls:
@@ -76,6 +104,10 @@ class KeptCalls:
         self._calls: OrderedDict[str, KeptCall] = OrderedDict()
         self._bytes = 0
 
+    def switch_on(self) -> None:
+        """Keep calls from now on."""
+        self.is_on = True
+
     def find(self, request_id: str) -> KeptCall | None:
         """Return the call of a request; None where it is not kept."""
         return self._calls.get(request_id)
@@ -86,8 +118,8 @@ class KeptCalls:
 
     def clear(self) -> None:
         """Forget all calls."""
-        self._calls.clear()
-        self._bytes = 0
+        while self._calls:
+            self._forget_oldest()
 
     def begin(self, call: ApiCall, request: Any, method: str) -> KeptCall:
         """Keep a call from now on."""
@@ -116,18 +148,27 @@ class KeptCalls:
 
     def _note(self, kept: KeptCall, messages: list[KeptMessage], message: Any) -> None:
         """Keep a message, or the bytes of one."""
-        if isinstance(message, bytes):
-            size = len(message)
-            data = message if size <= MOST_OF_MESSAGE else None
-        elif hasattr(message, "ByteSize"):
-            size = message.ByteSize()
-            data = message.SerializeToString() if size <= MOST_OF_MESSAGE else None
-        else:
-            size = len(message)
-            data = bytes(message) if size <= MOST_OF_MESSAGE else None
-        messages.append(KeptMessage(self._now(), data, size))
-        if data is not None and self._calls.get(kept.request_id) is kept:
-            kept.weight += size
-            self._bytes += size
+        if kept.weight == 0:
+            return  # it was let go while it went on
+        is_read = not isinstance(message, (bytes, bytearray, mmap.mmap))
+        size = message.ByteSize() if is_read else len(message)
+        held: bytes | bytearray | None = None
+        if size <= min(MOST_OF_MESSAGE, MOST_OF_CALL - kept.weight):
+            # What is mapped is given back page by page as it leaves.
+            held = (
+                message.SerializeToString()
+                if is_read
+                else bytes(message)
+                if isinstance(message, mmap.mmap)
+                else message
+            )
+        before = kept.weight
+        kept.take(messages, KeptMessage(self._now(), held, size))
+        self._bytes += kept.weight - before
         while len(self._calls) > MOST_CALLS or self._bytes > MOST_BYTES:
-            self._bytes -= self._calls.popitem(last=False)[1].weight
+            self._forget_oldest()
+
+    def _forget_oldest(self) -> None:
+        _, oldest = self._calls.popitem(last=False)
+        self._bytes -= oldest.weight
+        oldest.let_go()

@@ -3,9 +3,11 @@
 // A page that nobody looks at follows nothing: browsers have few connections to one address, and other tabs need them.
 
 import { ReplicaLives } from "./lives";
+import { ReplicaSpans } from "./replica_spans";
 import { Requests } from "./requests";
 import { ask, Locked, saved } from "./source";
 import type { EmulatorEvent, EmulatorState } from "./told";
+import { Traffic } from "./traffic";
 
 const RETRY_MILLISECONDS = 1000;
 const STATE_MILLISECONDS = 1000;
@@ -15,6 +17,8 @@ export type Link = "connecting" | "live" | "gone" | "locked" | "saved";
 export class Emulator {
   readonly requests = new Requests();
   readonly lives = new ReplicaLives();
+  readonly spans = new ReplicaSpans();
+  readonly traffic = new Traffic();
   state: EmulatorState | undefined;
   version = "";
   link: Link = "connecting";
@@ -52,6 +56,7 @@ export class Emulator {
     source.addEventListener("hello", (message) => this.greet(JSON.parse(message.data)));
     source.addEventListener("missed", (message) => {
       this.missed += Number(message.data);
+      this.traffic.forgetUnfinished();
       this.tell();
     });
     source.addEventListener("message", (message) => {
@@ -85,12 +90,15 @@ export class Emulator {
     if (this.run && this.run !== hello.run) {
       this.requests.clear();
       this.lives.clear();
+      this.spans.clear();
+      this.traffic.clear();
       this.missed = 0;
       this.restarts += 1;
       this.lastId = "";
     }
     this.run = hello.run;
     this.missed += hello.missed;
+    if (hello.missed) this.traffic.forgetUnfinished();
     this.link = "live";
     this.tell();
     this.refreshSoon();
@@ -100,6 +108,8 @@ export class Emulator {
     for (const event of events) {
       this.requests.take(event);
       this.lives.take(event);
+      this.spans.take(event);
+      this.traffic.take(event);
     }
     this.tell();
     this.refreshSoon();
@@ -121,6 +131,7 @@ export class Emulator {
       const told = await ask<{ version: string; state: EmulatorState }>("state");
       this.state = told.state;
       this.version = told.version;
+      this.spans.agree(told.state, this.traffic.last);
       if (this.link === "locked") this.link = "connecting";
     } catch (error) {
       if (error instanceof Locked) {

@@ -66,8 +66,12 @@ export function rowOf(id: string, events: EmulatorEvent[]): RequestRow | undefin
   return requests.rows.get(id);
 }
 
+export function isPredictionRpc(rpc: string): boolean {
+  return PREDICTIONS.includes(rpc);
+}
+
 export function isPrediction(row: RequestRow): boolean {
-  return row.route !== undefined || row.refusal !== undefined || PREDICTIONS.includes(row.rpc);
+  return row.route !== undefined || row.refusal !== undefined || isPredictionRpc(row.rpc);
 }
 
 function emptyRow(id: string, began: number): RequestRow {
@@ -133,11 +137,16 @@ function finish(row: RequestRow, event: EmulatorEvent): void {
   row.nodepool = text(event, "nodepool") || row.nodepool;
   row.method = text(event, "method");
   row.call = text(event, "call");
-  const transport = text(event, "grpc_status");
-  if (event.cancelled) [row.outcome, row.said] = ["cancelled", "cancelled"];
-  else if (transport) [row.outcome, row.said] = ["failed", transport];
-  else if (row.status === undefined || row.status === SUCCESS) [row.outcome, row.said] = ["ok", "ok"];
-  else [row.outcome, row.said] = ["failed", String(row.status)];
+  Object.assign(row, outcomeOf(event));
+}
+
+export function outcomeOf(finished: EmulatorEvent): Pick<RequestRow, "outcome" | "said"> {
+  const transport = text(finished, "grpc_status");
+  if (finished.cancelled) return { outcome: "cancelled", said: "cancelled" };
+  if (transport) return { outcome: "failed", said: transport };
+  const status = finished.status;
+  if (status === undefined || Number(status) === SUCCESS) return { outcome: "ok", said: "ok" };
+  return { outcome: "failed", said: String(status) };
 }
 
 const FIELDS: Record<string, (row: RequestRow) => string> = {

@@ -10,6 +10,10 @@ export function clock(seconds: number): string {
   return `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}.${milliseconds}`;
 }
 
+export function secondsOf(seconds: number): string {
+  return clock(seconds).slice(0, 8);
+}
+
 export function ago(seconds: number): string {
   const past = Math.max(0, Date.now() / 1000 - seconds);
   if (past < 60) return `${Math.round(past)} s ago`;
@@ -27,6 +31,10 @@ export function Time({ at }: { at: number }) {
 
 export function milliseconds(value: number): string {
   return value >= 10000 ? `${(value / 1000).toFixed(1)} s` : `${value.toFixed(value < 10 ? 1 : 0)} ms`;
+}
+
+export function rate(value: number): string {
+  return value === 0 || value >= 10 ? value.toFixed(0) : value.toFixed(value < 0.1 ? 2 : 1);
 }
 
 export function short(id: string): string {

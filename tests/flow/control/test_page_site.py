@@ -163,6 +163,26 @@ def test_other_pages_get_nothing_whatever_cors_says(
     assert json.loads(body)["status"]["details"] == OTHER_PAGE
 
 
+@pytest.mark.parametrize("cors", [(), ("*",), ("localhost",)])
+def test_the_page_itself_may_act_and_no_other_page(tmp_path: Path, cors: tuple[str, ...]) -> None:
+    """Browsers name the origin in what a page sends, also where it is the page's own."""
+    with serving(tmp_path, cors=cors) as thread:
+        cookie, port = enter(thread), thread.run(lambda each: each.port)
+        own = {"content-type": "application/json", "cookie": cookie, "sec-fetch-site": "same-origin"}
+
+        def sent(origin: str) -> tuple[int, str | None]:
+            connection = http.client.HTTPConnection(urlsplit(thread.url).netloc, timeout=10)
+            connection.request("POST", "/_page/faults", "{}", {**own, "origin": origin})
+            answer = connection.getresponse()
+            answer.read()
+            connection.close()
+            return answer.status, answer.headers["access-control-allow-origin"]
+
+        assert sent(thread.url) == (200, None)
+        for other in (f"http://127.0.0.1:{port + 1}", f"http://localhost:{port}", "https://evil.example", "null"):
+            assert sent(other) == (403, None)
+
+
 def test_a_name_that_was_made_to_point_here_gets_nothing(emulator: EmulatorThread) -> None:
     assert get(emulator, "/", accept="text/html", host="rebound.example")[0].status == 403
     assert get(emulator, "/_page/state", cookie=enter(emulator), host="rebound.example")[0].status == 403

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import mmap
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -110,3 +111,63 @@ def test_what_comes_for_a_call_that_is_gone_is_not_counted(
     monkeypatch.setattr(kept_calls, "MOST_BYTES", 50_000)
     kept_of(calls, "c", "x")
     assert [each.request_id for each in calls.all()] == ["c"]
+
+
+def all_held(calls: KeptCalls, *more: kept_calls.KeptCall) -> int:
+    kept = {id(each): each for each in (*calls.all(), *more)}.values()
+    return sum(len(one.data or b"") for each in kept for one in (*each.inputs, *each.outputs))
+
+
+def test_streams_that_go_on_after_they_were_forgotten_hold_nothing(
+    calls: KeptCalls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kept_calls, "MOST_CALLS", 1)
+    open_ones = [calls.begin(call(str(number)), asked("x" * 1000), "stream") for number in range(5)]
+    for each in open_ones:
+        calls.answered(each, MultiOutputResponse(outputs=[{"data": {"string_value": "x" * 1000}}]), b"")
+    assert [len(each.inputs) + len(each.outputs) for each in open_ones] == [0, 0, 0, 0, 2]
+
+
+def test_one_call_that_answers_much_leaves_the_others_where_they_are(
+    calls: KeptCalls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kept_calls, "MOST_BYTES", 100_000)
+    monkeypatch.setattr(kept_calls, "MOST_OF_CALL", 50_000)
+    kept_of(calls, "before", "x")
+    kept = calls.begin(call("a"), asked("x"), "stream")
+    for _ in range(200):
+        calls.answered(kept, MultiOutputResponse(outputs=[{"data": {"string_value": "x" * 1000}}]), b"")
+    assert [each.request_id for each in calls.all()] == ["before", "a"]
+    assert kept.responses()[0].outputs[0].data.string_value == "x" * 1000
+    assert kept.responses()[-1] is None, "of further ones there is the size"
+    assert kept.outputs[-1].size > 1000
+    assert all_held(calls) <= 50_000
+
+
+def test_many_small_messages_weigh_more_than_their_bytes(calls: KeptCalls, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each is an object of its own: two thousand calls of five hundred words each are hundreds of MiB."""
+    monkeypatch.setattr(kept_calls, "MOST_BYTES", 1_000_000)
+    for number in range(100):
+        kept = calls.begin(call(str(number)), asked("x"), "stream")
+        for _ in range(500):
+            calls.answered(kept, MultiOutputResponse(outputs=[{"data": {"string_value": "x"}}]), b"")
+    assert sum(len(each.outputs) for each in calls.all()) * 200 <= 1_000_000
+
+
+@pytest.mark.parametrize("kind", [bytes, bytearray])
+def test_an_answer_is_kept_as_it_came(calls: KeptCalls, kind: type) -> None:
+    answer = MultiOutputResponse(outputs=[{"data": {"string_value": "yes"}}])
+    kept = calls.begin(call("a"), asked("hi"), "predict")
+    calls.answered(kept, MultiOutputResponse(), kind(answer.SerializeToString()))
+    assert kept.responses() == [answer]
+    assert type(kept.outputs[0].data) is bytes
+
+
+def test_mapped_memory_is_copied_since_it_is_given_back_while_it_is_sent(calls: KeptCalls) -> None:
+    answer = MultiOutputResponse(outputs=[{"data": {"string_value": "yes"}}]).SerializeToString()
+    mapped = mmap.mmap(-1, len(answer))
+    mapped[:] = answer
+    kept = calls.begin(call("a"), asked("hi"), "predict")
+    calls.answered(kept, MultiOutputResponse(), mapped)
+    mapped.close()
+    assert kept.outputs[0].data == answer

@@ -98,7 +98,8 @@ class HttpSites:
     async def _serve(self, exchange: Exchange) -> None:
         self._check_host(exchange)
         origin = exchange.headers.get("origin")
-        if origin is not None:
+        mount = next(mount for mount in self._mounts if mount.takes(exchange))
+        if origin is not None and not mount.is_for_own_pages:
             self._check_origin(exchange, origin)
             if exchange.method == "OPTIONS" and "access-control-request-method" in exchange.headers:
                 await _answer_preflight(exchange)
@@ -106,15 +107,14 @@ class HttpSites:
         from clarifai_emulator.api.transport.http_exchange import HttpProblem
 
         try:
-            await self._site(exchange).serve(exchange)
+            await self._site(mount).serve(exchange)
         except HttpProblem as problem:
             if problem.status in (404, 405):  # said where a developer looks, too: the path may be a typing error
                 self._on_odd("http", f"{exchange.method} {exchange.path[:300]}: {problem.status}")
             raise
 
-    def _site(self, exchange: Exchange) -> Site:
-        """Find what answers a request; make it, if it is the first."""
-        mount = next(mount for mount in self._mounts if mount.takes(exchange))
+    def _site(self, mount: HttpMount) -> Site:
+        """Return what answers the requests of a mount; make it, if this is the first."""
         if mount not in self._made:
             self._made[mount] = mount.make()
         return self._made[mount]

@@ -29,10 +29,12 @@ class Site(Protocol):
 @dataclass(frozen=True, slots=True, eq=False)
 class HttpMount:
     """Serves the HTTP requests that ``takes`` accepts. ``make`` gives the site, when the first of them comes: what
-    it needs is imported no sooner."""
+    it needs is imported no sooner. ``is_for_own_pages``: it refuses pages of other origins itself, whatever
+    ``--cors`` says, and takes the requests of its own, in which browsers name the origin, too."""
 
     takes: Callable[[Exchange], bool]
     make: Callable[[], Site]
+    is_for_own_pages: bool = False
 
     @classmethod
     def below(cls, prefix: str, make: Callable[[], Site]) -> HttpMount:

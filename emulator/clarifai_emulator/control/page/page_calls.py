@@ -1,9 +1,79 @@
-"""Tells a browser of … ."""
+"""Tells a browser what a request was asked and answered, and sends it again.
+
+call?id=ID          the messages of a call, as far as they are kept
+value?id=ID&…       one value of it as a file (value_files.py)
+again {id}          sends it again; answers with the new request's id
+"""
 
 from __future__ import annotations
 
-from clarifai_emulator.control.page.page_topics import PageTopic
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from clarifai_emulator.api.kept_calls import MOST_CALLS, KeptCall
+from clarifai_emulator.control.page.call_repeats import CallRepeats
+from clarifai_emulator.control.page.call_views import INPUT, OUTPUT, KeptCallView
+from clarifai_emulator.control.page.page_topics import (
+    Asked,
+    File,
+    PageContext,
+    PageFile,
+    PageTopic,
+    Read,
+    bad_request,
+    not_there,
+)
+from clarifai_emulator.control.page.value_files import value_file
+
+NOT_KEPT = (
+    f"What this request was asked and answered is not kept: that of the last {MOST_CALLS} calls of models is, "
+    "as far as there is room."
+)
+NO_VALUE = "The call has no such value, or it is no longer kept."
 
 
 class PageCalls(PageTopic):
-    """Tells of … ."""
+    """Tells of the calls whose messages are kept."""
+
+    def __init__(self, context: PageContext) -> None:
+        super().__init__(context)
+        self._repeats = CallRepeats(self.emulator)
+
+    def reads(self) -> Mapping[str, Read]:
+        return {"call": self._call}
+
+    def acts(self) -> Mapping[str, Read]:
+        return {"again": self._again}
+
+    def files(self) -> Mapping[str, File]:
+        return {"value": self._value}
+
+    async def _call(self, asked: Asked) -> dict[str, Any]:
+        view = KeptCallView.of(self.emulator, self._kept(asked))
+        return await asyncio.to_thread(view.as_dict)
+
+    async def _again(self, asked: Asked) -> dict[str, Any]:
+        return {"id": await self._repeats.again(self._kept(asked), asked.peer)}
+
+    async def _value(self, asked: Asked) -> PageFile:
+        way = asked.text("way")
+        if way not in (INPUT, OUTPUT):
+            raise bad_request(f"'way' is '{INPUT}' or '{OUTPUT}', not '{way[:50]}'.")
+        message, item = int(asked.number("message")), int(asked.number("input"))
+        view = KeptCallView.of(self.emulator, self._kept(asked))
+        file = await asyncio.to_thread(_value_of, view, way, message, item, asked.text("part"))
+        if file is None:
+            raise not_there(NO_VALUE)
+        return file
+
+    def _kept(self, asked: Asked) -> KeptCall:
+        kept = self.emulator.api.kept_calls.find(asked.text("id"))
+        if kept is None:
+            raise not_there(NOT_KEPT)
+        return kept
+
+
+def _value_of(view: KeptCallView, way: str, message: int, item: int, part: str) -> PageFile | None:
+    data = view.data_at(way, message, item)
+    return value_file(data, part, view.secrets) if data is not None else None

@@ -10,11 +10,11 @@ Each reader has a queue with an end: one that does not read costs its queue, and
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Sequence
 from typing import Any
 
 from clarifai_emulator.api.transport.http_exchange import Exchange
+from clarifai_emulator.control.page.page_json import json_bytes
 from clarifai_emulator.emulator import Emulator
 from clarifai_emulator.events import Event
 from clarifai_emulator.listeners import following
@@ -77,6 +77,6 @@ def _message(data: Any, *, name: str = "", message_id: str = "") -> bytes:
     lines = (
         f"event: {name}\n" if name else "",
         f"id: {message_id}\n" if message_id else "",
-        f"data: {json.dumps(data)}\n\n",
+        "data: ",
     )
-    return "".join(lines).encode()
+    return "".join(lines).encode() + json_bytes(data) + b"\n\n"

@@ -18,7 +18,7 @@ def page_mount(emulator: Emulator, control_token: str) -> HttpMount:
     """Give what puts the page beside the platform's API. ``control_token``: of the emulator's controls, from which
     the token in the page's address is made."""
 
-    emulator.api.kept_calls.is_on = True
+    emulator.api.kept_calls.switch_on()
 
     def make() -> Site:
         from clarifai_emulator.control.page.page_admission import PageAdmission
@@ -26,7 +26,7 @@ def page_mount(emulator: Emulator, control_token: str) -> HttpMount:
 
         return PageSite(emulator, PageAdmission.of(emulator, control_token))
 
-    return HttpMount(is_for_page, make)
+    return HttpMount(is_for_page, make, is_for_own_pages=True)
 
 
 def is_for_page(exchange: Exchange) -> bool:

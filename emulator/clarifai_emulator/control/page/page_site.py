@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import hashlib
 import html
-import json
 from collections.abc import Callable, Mapping
 from contextlib import aclosing
 from importlib import resources
@@ -20,9 +19,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
+from clarifai_emulator.api.rest.transcoding import read_aside
 from clarifai_emulator.api.transport.http_exchange import Exchange, HttpProblem
 from clarifai_emulator.control.page.page_admission import PageAdmission, refuse_other_pages
 from clarifai_emulator.control.page.page_events import EventReaders
+from clarifai_emulator.control.page.page_json import NO_JSON, json_bytes, json_object
 from clarifai_emulator.control.page.page_mount import DATA
 from clarifai_emulator.control.page.page_topic_table import TOPICS
 from clarifai_emulator.control.page.page_topics import (
@@ -62,7 +63,6 @@ NOT_BUILT = (
     "This checkout has no page: its sources in emulator/page were not built. `make setup` builds them; "
     "an installed wheel has it."
 )
-NO_JSON = "What the page sends is a JSON object, with content-type: application/json."
 
 
 class PageSite:
@@ -119,12 +119,8 @@ class PageSite:
             self._refuse_method(exchange, name)
         if exchange.headers.get("content-type", "").partition(";")[0].strip() != _JSON:
             raise bad_request(NO_JSON)
-        try:
-            given = json.loads(await exchange.body())
-        except ValueError:
-            raise bad_request(NO_JSON) from None
-        if not isinstance(given, dict):
-            raise bad_request(NO_JSON)
+        body = await exchange.body()
+        given = await read_aside(len(body), json_object, f"POST {exchange.path}", body)
         asked = Asked(given, exchange.peer)
         if name in self._acts:
             await _answer_json(exchange, await self._acts[name](asked))
@@ -187,7 +183,7 @@ def _joined(topics: list[PageTopic], table: Callable[[PageTopic], Mapping[str, _
 
 
 async def _answer_json(exchange: Exchange, answer: dict[str, Any]) -> None:
-    await exchange.answer(200, json.dumps(answer, default=str).encode(), _JSON, _PROTECTION)
+    await exchange.answer(200, json_bytes(answer), _JSON, _PROTECTION)
 
 
 async def _answer_lines(exchange: Exchange, stream: Stream, asked: Asked) -> None:
@@ -196,6 +192,6 @@ async def _answer_lines(exchange: Exchange, stream: Stream, asked: Asked) -> Non
         async for line in lines:
             if not exchange.started:
                 await exchange.begin(200, _LINES, _PROTECTION)
-            await exchange.write(json.dumps(line, default=str).encode() + b"\n")
+            await exchange.write(json_bytes(line) + b"\n")
     if not exchange.started:
         await exchange.answer(200, b"", _LINES, _PROTECTION)

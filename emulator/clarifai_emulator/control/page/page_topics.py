@@ -61,7 +61,7 @@ class Asked:
         value = self.given.get(name)
         try:
             number = float(default if value in (None, "") else value)  # pyright: ignore[reportArgumentType]
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             number = math.nan
         if not math.isfinite(number):
             raise bad_request(f"'{name}' is a number, not '{str(value)[:50]}'.")

@@ -58,20 +58,40 @@ def _nowhere(path: str) -> str:
     return ""
 
 
-@dataclass(slots=True)
+class ValueRoom:
+    """Holds how many characters of one answer may still be shown."""
+
+    def __init__(self, left: int = MOST_IN_ALL) -> None:
+        self._left = left
+
+    @property
+    def most(self) -> int:
+        """Return how much of the next text is shown."""
+        return min(MOST_OF_TEXT, max(self._left, _MOST_OF_FURTHER))
+
+    def take(self, characters: int) -> None:
+        """Note that so many characters are shown."""
+        self._left -= characters
+
+
+@dataclass(frozen=True, slots=True)
 class ValueView:
-    """Holds how the values of one answer are shown. ``address_of`` gives the address of the whole of a value, by
-    its path in the message, or an empty text. ``left``: characters that may still be shown."""
+    """Holds how values are shown. ``address_of`` gives the address of the whole of a value, by its path in the
+    message, or an empty text. ``room``: of the answer in which they are."""
 
     secrets: SecretTexts = field(default_factory=SecretTexts)
     address_of: Callable[[str], str] = _nowhere
-    left: int = MOST_IN_ALL
+    room: ValueRoom = field(default_factory=ValueRoom)
+
+    def at(self, address_of: Callable[[str], str]) -> ValueView:
+        """Return the view of other values in the same answer."""
+        return ValueView(self.secrets, address_of, self.room)
 
     def beginning(self, text: str) -> tuple[str, bool]:
         """Return what is shown of a text, and whether that is all of it."""
-        most = min(MOST_OF_TEXT, max(self.left, _MOST_OF_FURTHER))
+        most = self.room.most
         shown = self.secrets.hide(text[: most + _LONGEST_SECRET])[:most]
-        self.left -= len(shown)
+        self.room.take(len(shown))
         return shown, len(text) <= most
 
 
@@ -211,7 +231,7 @@ def _json(struct: Any, where: str, view: ValueView) -> Shown:
 
 
 def _json_text(pieces: Iterable[str], size: int, where: str, view: ValueView) -> Shown:
-    most = min(MOST_OF_TEXT, max(view.left, _MOST_OF_FURTHER))
+    most = view.room.most
     written, characters, is_all = list[str](), 0, True
     for piece in pieces:
         if characters + len(piece) > most:
@@ -221,7 +241,7 @@ def _json_text(pieces: Iterable[str], size: int, where: str, view: ValueView) ->
         written.append(piece)
         characters += len(piece)
     text = "".join(written)
-    view.left -= len(text)
+    view.room.take(len(text))
     found: Shown = {"kind": "json", "text": text, "size": size, "is_cut": not is_all}
     if not is_all:
         found["whole"] = view.address_of(where)
@@ -243,9 +263,7 @@ def _frames(frames: Any, path: str, view: ValueView) -> Shown:
     items = list[Shown]()
     for index, frame in enumerate(islice(frames, _MOST_ITEMS)):
         about = as_dict(frame.frame_info)
-        below = ValueView(view.secrets, _below(view, f"{path}.frames.{index}"), view.left)
-        inner = shown_values(frame.data, (), below)
-        view.left = below.left
+        inner = shown_values(frame.data, (), view.at(_below(view, f"{path}.frames.{index}")))
         fields = [_plain("frame_info", about, view), *inner] if about else inner
         items.append({"kind": "fields", "fields": fields})
     return {"kind": "list", "items": items, "count": len(frames)}

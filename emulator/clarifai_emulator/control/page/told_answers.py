@@ -1,0 +1,81 @@
+"""Tells a browser what a call that it made came to: each answer with its values, then how the call ended."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
+
+from clarifai_emulator.api.call import ApiCall
+from clarifai_emulator.api.secret_texts import SecretTexts
+from clarifai_emulator.control.page.page_values import ValueView, shown_values
+from clarifai_emulator.control.page.try_requests import Attempt
+from clarifai_emulator.emulator import Emulator
+from clarifai_emulator.errors import TransportError, describe
+from clarifai_emulator.store import Kind
+
+_GOOD = (StatusCode.SUCCESS, StatusCode.ZERO)
+# Of a traceback, the last lines: the error is at its end.
+_MOST_LINES = 500
+
+
+class ToldAnswers:
+    """Makes lines for a browser of the answers to one call."""
+
+    def __init__(self, emulator: Emulator, attempt: Attempt, call: ApiCall) -> None:
+        self._clock = emulator.clock
+        self._attempt = attempt
+        self._call = call
+        self._secrets = SecretTexts(each.value for each in emulator.store.list(Kind.SECRET))
+        self._number = 0
+
+    def line(self, answer: Any) -> dict[str, Any]:
+        """Tell of one answer, or of the ``TransportError`` that ended the call. Raises any other error."""
+        if isinstance(answer, TransportError):
+            return self._failed(0, answer.name, answer.message, [])
+        if isinstance(answer, Exception):
+            raise answer
+        status = answer.status
+        if status.code not in _GOOD:
+            return self._failed(status.code, status.description, status.details, list(_trace_of(answer)))
+        line = {"answer": self._values(answer), **self._about()}
+        self._number += 1
+        return line
+
+    def end(self) -> dict[str, Any]:
+        """Tell that the call ended well."""
+        done = {"code": StatusCode.SUCCESS, "description": describe(StatusCode.SUCCESS), "answers": self._number}
+        return {"done": done, **self._about()}
+
+    def _values(self, answer: Any) -> list[dict[str, Any]]:
+        fields = self._attempt.signature.output_fields
+        view = ValueView(self._secrets, self._address_of)
+        return [each for output in answer.outputs for each in shown_values(output.data, fields, view)]
+
+    def _address_of(self, path: str) -> str:
+        """Return where the whole of a value is, while the call is kept."""
+        return ""
+
+    def _failed(self, code: int, description: str, details: str, trace: list[str]) -> dict[str, Any]:
+        lines = "\n".join(trace).splitlines()
+        error = {
+            "code": code,
+            "description": description,
+            "details": self._secrets.hide(details),
+            "stack_trace": self._secrets.hide("\n".join(lines[-_MOST_LINES:])),
+        }
+        return {"error": error, **self._about()}
+
+    def _about(self) -> dict[str, Any]:
+        """Return what is known of the call by now."""
+        call = self._call
+        return {
+            "request_id": call.request_id,
+            "milliseconds": round((self._clock.monotonic() - call.started) * 1000, 3),
+        }
+
+
+def _trace_of(answer: Any) -> list[str]:
+    """Return the traceback of an answer: of an output, where the answer itself only says that one failed."""
+    outputs = (each.status for each in answer.outputs if each.status.code not in _GOOD)
+    return next((list(each.stack_trace) for each in (answer.status, *outputs) if each.stack_trace), [])
