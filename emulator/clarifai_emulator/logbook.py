@@ -205,6 +205,11 @@ class LogBook:
         """Call ``subscriber`` for every line from now on; the returned function ends that."""
         return self._listeners.subscribe(subscriber)
 
+    @property
+    def last_seq(self) -> int:
+        """Return the number of the newest line; 0 before the first."""
+        return self._seq
+
     def clear(self) -> None:
         """Forget every line; subscribers and numbering stay."""
         self._streams.clear()

@@ -89,6 +89,13 @@ def pytest_configure(config: pytest.Config) -> None:
         config.stash[ENVIRONMENT].given_pat = worker[_GIVEN_PAT]
     else:
         config.pluginmanager.register(_Reporting(config), "clarifai-reporting")
+    html = config.stash[SETTINGS].html
+    if html is not None:
+        from pytest_clarifai_emulator.html_report import HtmlReport, TestGathering
+
+        config.pluginmanager.register(TestGathering(config), "clarifai-html-gathering")
+        if worker is None:
+            config.pluginmanager.register(HtmlReport(config, html), "clarifai-html")
     if config.stash[SETTINGS].keep and config.getoption("numprocesses", None):
         raise pytest.UsageError("--clarifai-keep needs all tests in one process: leave -n out.")
 

@@ -17,6 +17,7 @@ from clarifai_emulator.clock import TurnableClock
 from clarifai_emulator.config import EmulatorConfig, own_environ
 from clarifai_emulator.control.account import UserAccount
 from clarifai_emulator.control.call_records import Call, CallLog
+from clarifai_emulator.control.page.page_mount import keep_calls
 from clarifai_emulator.control.service import Control
 from clarifai_emulator.control.thread import EmulatorThread
 from clarifai_emulator.control.verbs import CassetteUse, UsedCassette, Verbs
@@ -109,6 +110,11 @@ class Serving(ABC):
     def test_events(self) -> list[Event]:
         """Return what has happened in the test that runs."""
         return [event for event in self.thread.events() if event.seq > self._since]
+
+    def record_of_test(self, since_line: int) -> str:
+        """Return as JSON what the file of ``--clarifai-html`` has of the test that runs; of the logs, what was
+        printed after this line."""
+        return self.thread.ask(Verbs.record_of_test, self._since, since_line)
 
     def undeploy(self, name: str) -> None:
         """Take away a deployment, or every deployment of a model, of the account."""
@@ -280,6 +286,8 @@ def serving(
     discovery = simulated(settings.gpus) if settings.gpus is not None else None
     thread = EmulatorThread(config, clock=clock, discovery=discovery, parent=parent, log=log)
     thread.before_start(log.listen)
+    if settings.html is not None:
+        thread.before_start(keep_calls)
     controls: list[Control] = []
     if settings.keep or shared:
         thread.before_start(lambda emulator: controls.append(_with_controls(emulator)))

@@ -32,7 +32,8 @@ _SCOPES = ("worker", "shared")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """The settings that the user asked for. ``topology`` files are absolute; ``gpus`` None uses the machine's own
-    devices. ``up``: further options of ``clarifai-emulator up``, those that are set."""
+    devices. ``html``: the file of ``--clarifai-html``. ``up``: further options of ``clarifai-emulator up``, those
+    that are set."""
 
     scope: str
     backend: str
@@ -53,6 +54,7 @@ class Settings:
     coverage: bool
     coverage_fail_under: float | None
     fuzz_seconds: float | None
+    html: Path | None
     up: Mapping[str, Any]
 
 
@@ -133,6 +135,11 @@ def add_options(parser: pytest.Parser) -> None:
         metavar="SECONDS",
         help="how long an item fuzz[METHOD] of a model directory calls its method (ini: clarifai_fuzz_seconds)",
     )
+    group.addoption(
+        "--clarifai-html",
+        metavar="FILE",
+        help="write all tests to one page for a browser, with their calls, routes and logs (ini: clarifai_html)",
+    )
     add_up_options(group, parser)
     _add_ini(parser)
 
@@ -161,6 +168,7 @@ def _add_ini(parser: pytest.Parser) -> None:
     parser.addini("clarifai_contract", "strict, warn or off", default="strict")
     parser.addini("clarifai_contract_coverage", "list methods that no test called", type="bool", default=False)
     parser.addini("clarifai_contract_coverage_fail_under", "in percent", default="")
+    parser.addini("clarifai_html", "write all tests to this page, relative to rootdir", default="")
     parser.addini("clarifai_fuzz_seconds", "how long an item fuzz[METHOD] calls its method", default="")
 
 
@@ -187,6 +195,7 @@ def read_settings(config: pytest.Config) -> Settings:
         coverage=bool(_option(config, "contract_coverage") or config.getini("clarifai_contract_coverage")),
         coverage_fail_under=_number(config, "contract_coverage_fail_under", problems),
         fuzz_seconds=_number(config, "fuzz_seconds", problems),
+        html=_html(config),
         up=read_up_settings(config, problems),
     )
     if settings.gpus is not None and "accelerators" in settings.up:
@@ -232,6 +241,13 @@ def _topology(config: pytest.Config) -> tuple[Path, ...]:
     if in_environment:
         return tuple(Path(path).absolute() for path in in_environment.split(os.pathsep))
     return tuple(Path(path) for path in config.getini("clarifai_topology"))
+
+
+def _html(config: pytest.Config) -> Path | None:
+    given, in_ini = _option(config, "html"), str(config.getini("clarifai_html"))
+    if given:
+        return config.invocation_params.dir / Path(given).expanduser()
+    return config.rootpath / Path(in_ini).expanduser() if in_ini else None
 
 
 def _strict_capacity(config: pytest.Config, problems: list[str]) -> bool:

@@ -33,6 +33,8 @@ _ANSWER_SECONDS = 0.05
 # As many as are kept for whoever asks later.
 _MOST_WAITING = 10_000
 _MOST_AT_ONCE = 100
+# Characters of a document.
+_PIECE = 512 * 1024
 # Of the lines that no replica printed.
 _WRITERS = {RUNNER_EVENTS: LogOrigin.EMULATOR.value, BUILDER: LogOrigin.EMULATOR.value}
 
@@ -63,6 +65,7 @@ class Commands:
             "Import": self._import,
             "Logs": self._logs,
             "Names": self._names,
+            "Page": self._page,
             "Reload": self._reload,
             "Reset": self._reset,
             "Route": self._route,
@@ -206,6 +209,15 @@ class Commands:
         from clarifai_emulator.state.transfer import export_state
 
         yield {"result": export_state(self._emulator.store, self._emulator.resources.table)}
+
+    async def _page(self, request: dict[str, Any]) -> Answers:
+        """Save the page to one document, which comes in pieces."""
+        from clarifai_emulator.control.page.page_saving import saved_document
+
+        saved = await saved_document(self._emulator)
+        for start in range(0, len(saved.text), _PIECE):
+            yield {"piece": saved.text[start : start + _PIECE]}
+        yield {"result": {"requests": saved.requests, "replicas": saved.replicas, "notes": list(saved.notes)}}
 
     async def _import(self, request: dict[str, Any]) -> Answers:
         from clarifai_emulator.state.transfer import import_state

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from typing import Any
 
 from clarifai_grpc.grpc.api.resources_pb2 import Deployment, ModelTypeField
@@ -20,24 +21,41 @@ from clarifai_emulator.store import Kind
 
 def snapshot(emulator: Emulator) -> dict[str, Any]:
     """Return clusters, nodepools, deployments, replicas and faults as they are now."""
+    parts = snapshot_parts(emulator)
+    return {name: list(part) if isinstance(part, Iterator) else part for name, part in parts}
+
+
+def snapshot_parts(emulator: Emulator) -> Iterator[tuple[str, Any]]:
+    """Yield the parts of the same by their names. Lists that may be long are iterators: their items are as they
+    are when it is their turn, and what has gone by then is left out."""
     store = emulator.store
-    return {
-        "url": emulator.url,
-        "pid": os.getpid(),
-        "user_id": emulator.config.user_id,
-        "accelerators": [str(device) for device in emulator.discovery.accelerators],
-        "gpus": [describe_accelerator(device) for device in emulator.discovery.accelerators],
-        "no_accelerators_because": emulator.discovery.reason,
-        "nodepools": [
-            describe_nodepool(emulator, (key[0], key[1], key[2])) for key in sorted(store.keys(Kind.NODEPOOL))
-        ],
-        "deployments": [_deployment(emulator, deployment) for deployment in store.list(Kind.DEPLOYMENT)],
-        "shared": [_fleet(fleet) for key, fleet in emulator.supervisor.fleets.items() if not key.user_id],
-        "failures": [failure.as_dict() for failure in emulator.failures.kept],
-        "faults": [active.as_dict() for active in emulator.faults],
-        "dev": [_project(project) for project in emulator.reloader.projects.values()],
-        "models": ["/".join(key) for key in sorted(store.keys(Kind.MODEL))],
-    }
+    yield "url", emulator.url
+    yield "pid", os.getpid()
+    yield "user_id", emulator.config.user_id
+    yield "accelerators", [str(device) for device in emulator.discovery.accelerators]
+    yield "gpus", [describe_accelerator(device) for device in emulator.discovery.accelerators]
+    yield "no_accelerators_because", emulator.discovery.reason
+    yield "nodepools", _nodepools(emulator)
+    yield "deployments", _deployments(emulator)
+    fleets = emulator.supervisor.fleets.items()
+    yield "shared", [_fleet(fleet) for key, fleet in fleets if not key.user_id]
+    yield "failures", [failure.as_dict() for failure in emulator.failures.kept]
+    yield "faults", [active.as_dict() for active in emulator.faults]
+    yield "dev", [_project(project) for project in emulator.reloader.projects.values()]
+    yield "models", ["/".join(key) for key in sorted(store.keys(Kind.MODEL))]
+
+
+def _nodepools(emulator: Emulator) -> Iterator[dict[str, Any]]:
+    for key in sorted(emulator.store.keys(Kind.NODEPOOL)):
+        if emulator.store.get(Kind.NODEPOOL, key) is not None:
+            yield describe_nodepool(emulator, (key[0], key[1], key[2]))
+
+
+def _deployments(emulator: Emulator) -> Iterator[dict[str, Any]]:
+    for key in tuple(emulator.store.keys(Kind.DEPLOYMENT)):
+        deployment: Any = emulator.store.get(Kind.DEPLOYMENT, key)
+        if deployment is not None:
+            yield _deployment(emulator, deployment)
 
 
 def names(emulator: Emulator, model: str = "") -> dict[str, Any]:

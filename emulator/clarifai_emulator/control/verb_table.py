@@ -75,6 +75,7 @@ VERBS: dict[str, Verb] = {
         Verb(Verbs.route),
         Verb(Verbs.run),
         Verb(Verbs.status),
+        Verb(Verbs.record_of_test),
         Verb(Verbs.undeploy),
         Verb(Verbs.unknown_names),
     )

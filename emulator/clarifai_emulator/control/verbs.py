@@ -236,6 +236,13 @@ class Verbs:
         entries = self._emulator.logbook.entries(log_type, **match)
         return [entry.message for entry in entries if self.account.owns(entry.meta.user_app_id.user_id)]
 
+    async def record_of_test(self, since: int, since_line: int) -> str:
+        """Return as JSON what a page that is saved to a file shows of a test: what has happened after the event
+        ``since``, and was printed after the line ``since_line`` of the logs."""
+        from clarifai_emulator.control.page.record_of_test import record_of_test
+
+        return await record_of_test(self.account, self._log, self._is_own, since, since_line)
+
     # ── cassettes ──────────────────────────────────────────────────────────────────────────────────────
 
     async def insert(self, use: CassetteUse) -> None:

@@ -5,18 +5,24 @@ import { useEffect, useState } from "preact/hooks";
 export interface Place {
   panel: string;
   item: string;
+  // What stands after a `?`: the values that a form begins with.
+  given: Record<string, string>;
 }
 
-export function hrefOf(panel: string, item = ""): string {
-  return `#/${panel}${item ? `/${item.split("/").map(encodeURIComponent).join("/")}` : ""}`;
+export function hrefOf(panel: string, item = "", given: Record<string, string> = {}): string {
+  const words = new URLSearchParams(given).toString();
+  const path = item ? `/${item.split("/").map(encodeURIComponent).join("/")}` : "";
+  return `#/${panel}${path}${words ? `?${words}` : ""}`;
 }
 
 function placeNow(): Place {
-  const [panel = "", ...rest] = location.hash.replace(/^#\/?/, "").split("/");
+  const [path = "", words = ""] = location.hash.replace(/^#\/?/, "").split(/\?(.*)/s);
+  const [panel = "", ...rest] = path.split("/");
+  const given = Object.fromEntries(new URLSearchParams(words));
   try {
-    return { panel, item: rest.map(decodeURIComponent).join("/") };
+    return { panel, item: rest.map(decodeURIComponent).join("/"), given };
   } catch {
-    return { panel, item: "" };
+    return { panel, item: "", given };
   }
 }
 

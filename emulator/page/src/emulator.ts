@@ -11,6 +11,10 @@ import { Traffic } from "./traffic";
 
 const RETRY_MILLISECONDS = 1000;
 const STATE_MILLISECONDS = 1000;
+// What comes is shown at once; when it comes faster than anybody reads, three times a second.
+const TELL_MILLISECONDS = 100;
+const TELL_SELDOM_MILLISECONDS = 333;
+const MANY_EVENTS = 50;
 
 export type Link = "connecting" | "live" | "gone" | "locked" | "saved";
 
@@ -29,6 +33,7 @@ export class Emulator {
   private source: EventSource | undefined;
   private readonly listeners = new Set<() => void>();
   private isTelling = false;
+  private untold = 0;
   private stateTimer: number | undefined;
   private retryTimer: number | undefined;
   private stateCost = 0;
@@ -36,8 +41,8 @@ export class Emulator {
   start(): void {
     if (saved) {
       this.link = "saved";
-      this.take(saved.events as EmulatorEvent[]);
-      void this.refresh();
+      this.take(saved.events);
+      if (!saved.tests) void this.refresh();
       return;
     }
     document.addEventListener("visibilitychange", () => (document.hidden ? this.pause() : void this.lookAgain()));
@@ -47,6 +52,11 @@ export class Emulator {
   subscribe(listener: () => void): () => void {
     this.listeners.add(listener);
     return () => this.listeners.delete(listener);
+  }
+
+  // In the file of a test run: the state at the end of a test.
+  show(state: EmulatorState | undefined): void {
+    this.state = state;
   }
 
   private open(): void {
@@ -111,6 +121,7 @@ export class Emulator {
       this.spans.take(event);
       this.traffic.take(event);
     }
+    this.untold += events.length;
     this.tell();
     this.refreshSoon();
   }
@@ -146,9 +157,11 @@ export class Emulator {
   private tell(): void {
     if (this.isTelling) return;
     this.isTelling = true;
+    const wait = this.untold < MANY_EVENTS ? TELL_MILLISECONDS : TELL_SELDOM_MILLISECONDS;
+    this.untold = 0;
     window.setTimeout(() => {
       this.isTelling = false;
       for (const listener of this.listeners) listener();
-    }, 100);
+    }, wait);
   }
 }

@@ -1,15 +1,20 @@
 // Shows the panel that the address names, and above it how the emulator is and whether this page still hears of it.
 
 import { render } from "preact";
-import { useEffect, useReducer } from "preact/hooks";
-import { hrefOf, usePlace } from "./addresses";
+import { useEffect, useReducer, useRef } from "preact/hooks";
+import { hrefOf, type Place, usePlace } from "./addresses";
 import { ContractsPanel } from "./contracts_panel";
 import { Emulator } from "./emulator";
-import { FaultsPanel } from "./faults_panel";
+import { FaultsPanel, namesOf } from "./faults_panel";
 import { MapPanel } from "./map_panel";
 import { ReplicasPanel } from "./replicas_panel";
 import { RequestsPanel } from "./requests_panel";
 import { ResourcesPanel } from "./resources_panel";
+import type { SavedTest } from "./saved_answers";
+import { SavedNotice } from "./saved_notice";
+import { SavedTests } from "./saved_tests";
+import { saved } from "./source";
+import { TestsPanel } from "./tests_panel";
 import { TrafficPanel } from "./traffic_panel";
 import { TryPanel } from "./try_panel";
 import "./app.css";
@@ -29,9 +34,10 @@ function Page({ emulator }: { emulator: Emulator }) {
   const [, again] = useReducer((count: number) => count + 1, 0);
   useEffect(() => emulator.subscribe(() => again(undefined)), [emulator]);
   const place = usePlace();
-  const shown = PANELS.find((each) => each.id === place.panel) ?? PANELS[0];
+  const { panels, test } = useSaved(emulator, place);
+  const shown = panels.find((each) => each.id === place.panel) ?? panels[0];
   useEffect(() => {
-    document.title = `${shown?.title ?? ""} · Clarifai emulator`;
+    document.title = `${shown?.title ?? ""} · ${saved?.title ?? "Clarifai emulator"}`;
   }, [shown]);
   if (!shown) return null;
   return (
@@ -39,7 +45,7 @@ function Page({ emulator }: { emulator: Emulator }) {
       <header>
         <h1>Clarifai emulator</h1>
         <nav aria-label="Panels">
-          {PANELS.map((each) => (
+          {panels.map((each) => (
             <a key={each.id} href={hrefOf(each.id)} aria-current={each === shown ? "page" : undefined}>
               {each.title}
             </a>
@@ -48,9 +54,30 @@ function Page({ emulator }: { emulator: Emulator }) {
         <Facts emulator={emulator} />
       </header>
       <Link emulator={emulator} />
+      <SavedNotice shownOf={test} />
       <main>{emulator.link === "locked" ? null : <shown.Panel emulator={emulator} chosen={place.item} />}</main>
     </>
   );
+}
+
+// A page that was saved has no panels that only act, and the file of a test run none of what tests leave behind.
+const NOT_SAVED = ["try"];
+const NOT_OF_TESTS = ["try", "contracts", "resources"];
+const tests = saved?.tests ? new SavedTests(saved) : undefined;
+
+function TestsOfRun({ emulator, chosen }: { emulator: Emulator; chosen: string }) {
+  return tests ? <TestsPanel tests={tests} emulator={emulator} chosen={chosen} /> : null;
+}
+
+function useSaved(emulator: Emulator, place: Place) {
+  const last = useRef<SavedTest | undefined>(tests?.first);
+  if (!tests)
+    return { panels: saved ? PANELS.filter((each) => !NOT_SAVED.includes(each.id)) : PANELS, test: undefined };
+  last.current = tests.at(place.panel, place.item) ?? last.current;
+  const test = last.current;
+  emulator.show(test?.state ?? undefined);
+  const panels = PANELS.filter((each) => !NOT_OF_TESTS.includes(each.id));
+  return { panels: [{ id: "tests", title: "Tests", Panel: TestsOfRun }, ...panels], test };
 }
 
 function Facts({ emulator }: { emulator: Emulator }) {
@@ -61,9 +88,20 @@ function Facts({ emulator }: { emulator: Emulator }) {
   return (
     <p class="facts">
       {state.url} · user {state.user_id} · {live} of {replicas.length} replicas live
-      {state.faults.length > 0 && <strong> · faults set: {state.faults.map((each) => each.id).join(", ")}</strong>}
-      {" · "}
-      <a href="/docs">API</a>
+      {state.faults.length > 0 && (
+        <>
+          {" · "}
+          <a href={hrefOf("faults")}>
+            <strong>faults set: {namesOf(state.faults)}</strong>
+          </a>
+        </>
+      )}
+      {!saved && (
+        <>
+          {" · "}
+          <a href="/docs">API</a>
+        </>
+      )}
     </p>
   );
 }

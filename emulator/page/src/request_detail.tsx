@@ -3,6 +3,7 @@
 import { useEffect, useState } from "preact/hooks";
 import { hrefOf } from "./addresses";
 import type { Emulator } from "./emulator";
+import { newFaultHref } from "./fault_fields";
 import { LogLines } from "./log_lines";
 import { type RequestRow, rowOf } from "./requests";
 import { ask } from "./source";
@@ -59,6 +60,11 @@ export function RequestDetail({ emulator, id }: { emulator: Emulator; id: string
       <Why row={row} />
       <Timeline row={row} />
       <Findings row={row} />
+      {emulator.link !== "saved" && (
+        <p>
+          <a href={newFaultHref(row)}>Set a fault for requests like this</a>
+        </p>
+      )}
       {(row.parent || inner.length > 0) && <Calls row={row} inner={inner} />}
       <Written row={row} />
       <h3>Request</h3>
@@ -130,7 +136,7 @@ export function RejectedList({ rejected }: { rejected: Rejected[] }) {
   if (!rejected.length) return <p class="quiet">Nothing else was considered.</p>;
   return (
     <>
-      <h4>Passed over</h4>
+      <p>Passed over:</p>
       <ul class="rejected">
         {rejected.map((each) => (
           <li key={`${each.what} ${each.reason}`}>
@@ -203,7 +209,8 @@ function Findings({ row }: { row: RequestRow }) {
         ))}
         {row.faults.map((each) => (
           <li key={each.seq}>
-            fault <code>{text(each, "fault_id")}</code>: {text(each, "rule")}
+            fault <a href={hrefOf("faults", text(each, "fault_id"))}>{text(each, "fault_id")}</a>:{" "}
+            {text(each, "rule")}
           </li>
         ))}
       </ul>

@@ -4,6 +4,7 @@ import { type Decision, type EmulatorEvent, type Refusal, text } from "./told";
 
 const MOST_REQUESTS = 5000;
 const MOST_EVENTS = 100;
+const MOST_EVENTS_OF_ALL = 40_000;
 const SUCCESS = 10000;
 const PREDICTIONS = ["PostModelOutputs", "GenerateModelOutputs", "StreamModelOutputs", "PostWorkflowResults"];
 
@@ -31,11 +32,16 @@ export interface RequestRow {
   events: EmulatorEvent[];
   notShown: number;
   words: string;
+  // Grows with what becomes known of it.
+  revision: number;
 }
 
 export class Requests {
   readonly rows = new Map<string, RequestRow>();
   forgotten = 0;
+  // How many there ever were.
+  begun = 0;
+  private events = 0;
 
   take(event: EmulatorEvent): void {
     const id = text(event, "request_id");
@@ -44,18 +50,27 @@ export class Requests {
     if (!row) {
       row = emptyRow(id, event.time);
       this.rows.set(id, row);
-      if (this.rows.size > MOST_REQUESTS) {
-        const oldest = this.rows.keys().next().value;
-        if (oldest !== undefined) this.rows.delete(oldest);
-        this.forgotten += 1;
-      }
+      this.begun += 1;
     }
+    const before = row.events.length;
     note(row, event);
+    this.events += row.events.length - before;
+    if (this.rows.size > MOST_REQUESTS || (this.events > MOST_EVENTS_OF_ALL && this.rows.size > 1)) this.forget();
+  }
+
+  private forget(): void {
+    const [oldest] = this.rows.values();
+    if (!oldest) return;
+    this.rows.delete(oldest.id);
+    this.events -= oldest.events.length;
+    this.forgotten += 1;
   }
 
   clear(): void {
     this.rows.clear();
     this.forgotten = 0;
+    this.begun = 0;
+    this.events = 0;
   }
 }
 
@@ -99,6 +114,7 @@ function emptyRow(id: string, began: number): RequestRow {
     events: [],
     notShown: 0,
     words: "",
+    revision: 0,
   };
 }
 
@@ -125,6 +141,7 @@ function note(row: RequestRow, event: EmulatorEvent): void {
     finish(row, event);
   }
   row.words = "";
+  row.revision += 1;
 }
 
 function finish(row: RequestRow, event: EmulatorEvent): void {

@@ -1,8 +1,10 @@
 // Lists the requests as they come, with a filter; the one that is chosen is shown beside the list.
 
+import { Component } from "preact";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { hrefOf } from "./addresses";
 import type { Emulator } from "./emulator";
+import { Newer, useHeld, useScrolledAway } from "./held_list";
 import { RequestDetail } from "./request_detail";
 import { FILTER_FIELDS, filterOf, isPrediction, type RequestRow } from "./requests";
 import { milliseconds, nameOf, Outcome, Time } from "./words";
@@ -13,12 +15,15 @@ export function RequestsPanel({ emulator, chosen }: { emulator: Emulator; chosen
   const [words, setWords] = useState("");
   const [everything, setEverything] = useState(false);
   const [most, setMost] = useState(SHOWN_AT_ONCE);
-  const [paused, setPaused] = useState<RequestRow[] | undefined>(undefined);
+  const [isPaused, setPaused] = useState(false);
+  const top = useRef<HTMLDivElement>(null);
+  const isAway = useScrolledAway(top);
   const filter = useMemo(() => filterOf(words), [words]);
-  const all = paused ?? [...emulator.requests.rows.values()];
+  const { requests } = emulator;
+  const held = useHeld(isPaused || isAway, () => ({ rows: [...requests.rows.values()], begun: requests.begun }));
+  const { rows: all, begun } = held;
   const wanted = everything ? all : all.filter(isPrediction);
-  const found = wanted.filter(filter).reverse();
-  const toggle = () => setPaused(paused ? undefined : [...emulator.requests.rows.values()]);
+  const found = words ? wanted.filter(filter) : wanted;
   return (
     <div class={chosen ? "split chosen" : "split"}>
       <section aria-labelledby="requests-title">
@@ -34,8 +39,8 @@ export function RequestsPanel({ emulator, chosen }: { emulator: Emulator; chosen
               onInput={(event) => setWords(event.currentTarget.value)}
             />
           </label>
-          <button type="button" aria-pressed={paused !== undefined} onClick={toggle}>
-            {paused ? "Go on" : "Pause"}
+          <button type="button" aria-pressed={isPaused} onClick={() => setPaused(!isPaused)}>
+            {isPaused ? "Go on" : "Pause"}
           </button>
           <label>
             <input
@@ -47,10 +52,12 @@ export function RequestsPanel({ emulator, chosen }: { emulator: Emulator; chosen
           </label>
         </form>
         <p class="quiet" role="status">
-          {summary(emulator, all, wanted, found, paused !== undefined)}
+          {summary(emulator, all, wanted, found, isPaused)}
         </p>
+        <div ref={top} />
+        {isAway && !isPaused && <Newer count={requests.begun - begun} top={top} />}
         {found.length > 0 ? (
-          <List rows={found.slice(0, most)} chosen={chosen} />
+          <List rows={found.slice(-most).reverse()} chosen={chosen} />
         ) : (
           <Nothing emulator={emulator} isFiltered={words !== "" && wanted.length > 0} />
         )}
@@ -126,7 +133,7 @@ function List({ rows, chosen }: { rows: RequestRow[]; chosen: string }) {
         </thead>
         <tbody>
           {rows.map((row) => (
-            <Row key={row.id} row={row} isChosen={row.id === chosen} />
+            <Row key={row.id} row={row} isChosen={row.id === chosen} revision={row.revision} />
           ))}
         </tbody>
       </table>
@@ -134,25 +141,34 @@ function List({ rows, chosen }: { rows: RequestRow[]; chosen: string }) {
   );
 }
 
-function Row({ row, isChosen }: { row: RequestRow; isChosen: boolean }) {
-  return (
-    <tr class={`${row.outcome}${isChosen ? " is-chosen" : ""}`}>
-      <td>
-        <Time at={row.began} />
-      </td>
-      <td class="wide">
-        <a href={hrefOf("requests", row.id)} aria-current={isChosen ? "true" : undefined}>
-          {nameOf(row)}
-        </a>
-        {row.findings.length > 0 && <span class="mark"> {row.findings.length} contract findings</span>}
-        {row.faults.length > 0 && <span class="mark"> fault injected</span>}
-        {row.error && <span class="one-line failed">{row.error.split("\n")[0]}</span>}
-      </td>
-      <td>{row.rule}</td>
-      <td>
-        <Outcome row={row} />
-      </td>
-      <td class="number">{row.milliseconds === undefined ? "" : milliseconds(row.milliseconds)}</td>
-    </tr>
-  );
+// Is drawn again only when something has become known of its request.
+class Row extends Component<{ row: RequestRow; isChosen: boolean; revision: number }> {
+  override shouldComponentUpdate(next: { row: RequestRow; isChosen: boolean; revision: number }): boolean {
+    const { row, isChosen, revision } = this.props;
+    return next.row !== row || next.isChosen !== isChosen || next.revision !== revision;
+  }
+
+  override render() {
+    const { row, isChosen } = this.props;
+    return (
+      <tr class={`${row.outcome}${isChosen ? " is-chosen" : ""}`}>
+        <td>
+          <Time at={row.began} />
+        </td>
+        <td class="wide">
+          <a href={hrefOf("requests", row.id)} aria-current={isChosen ? "true" : undefined}>
+            {nameOf(row)}
+          </a>
+          {row.findings.length > 0 && <span class="mark"> {row.findings.length} contract findings</span>}
+          {row.faults.length > 0 && <span class="mark"> fault injected</span>}
+          {row.error && <span class="one-line failed">{row.error.split("\n")[0]}</span>}
+        </td>
+        <td>{row.rule}</td>
+        <td>
+          <Outcome row={row} />
+        </td>
+        <td class="number">{row.milliseconds === undefined ? "" : milliseconds(row.milliseconds)}</td>
+      </tr>
+    );
+  }
 }

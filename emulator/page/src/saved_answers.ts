@@ -10,7 +10,10 @@ export interface SavedCall {
   answered: string[];
   // Further results, which are not in `answered`.
   more: number;
+  // `10000 SUCCESS`; empty where the call broke off.
   status: string;
+  ok: boolean;
+  milliseconds: number | null;
   error: string;
   // The model that made the call; empty for the test itself.
   by: string;
@@ -26,7 +29,7 @@ export interface SavedLog {
 
 export interface SavedTest {
   id: string;
-  outcome: "passed" | "failed" | "error" | "skipped" | "xfailed" | "xpassed" | "crashed";
+  outcome: "passed" | "failed" | "error" | "skipped" | "xfailed" | "xpassed";
   // Seconds.
   took: number;
   worker: string;
@@ -37,8 +40,8 @@ export interface SavedTest {
   findings: string[];
   logs: SavedLog[];
   state: EmulatorState | null;
-  // What of it is not in the file.
-  left_out: string;
+  // Sentences about what of it is not in the file.
+  notes: string[];
 }
 
 export interface Saved {
@@ -64,6 +67,7 @@ const NOT_SAVED = "This was not saved with the page.";
 
 export function answerIn(saved: Saved, path: string, query: Record<string, string>): unknown {
   if (path === "log") return linesIn(saved, query);
+  if (path === "resources" && query.kind && !query.key) return namesIn(saved, query.kind, query.search ?? "");
   const key = keyOf(path, query);
   if (!(key in saved.answers)) throw new Error(NOT_SAVED);
   return saved.answers[key];
@@ -82,11 +86,23 @@ function keyOf(path: string, query: Record<string, string>): string {
   return given.length ? `${path}?${words}` : path;
 }
 
-// A replica's whole log is saved once; what is asked is a part of it.
+// A replica's whole log is saved once.
+export function logIn(saved: Saved, replica: string): SavedLines {
+  return (saved.answers[keyOf("log", { replica })] as SavedLines | undefined) ?? { lines: [], left_out: 0 };
+}
+
 function linesIn(saved: Saved, query: Record<string, string>): SavedLines {
-  const log = saved.answers[keyOf("log", { replica: query.replica ?? "" })] as SavedLines | undefined;
-  if (!log) return { lines: [], left_out: 0 };
+  const log = logIn(saved, query.replica ?? "");
   const [since, begin, end] = [Number(query.since ?? 0), Number(query.begin ?? 0), Number(query.end ?? Infinity)];
   const lines = log.lines.filter((line) => line.seq > since && line.time >= begin && line.time <= end);
   return { lines, left_out: since || begin ? 0 : log.left_out };
+}
+
+// The newest of a kind are saved, without any search.
+function namesIn(saved: Saved, kind: string, search: string): unknown {
+  const all = saved.answers[keyOf("resources", { kind })] as { items: { key: string }[] } | undefined;
+  if (!all) throw new Error(NOT_SAVED);
+  const words = search.toLowerCase().split(/\s+/);
+  const items = all.items.filter((each) => words.every((word) => each.key.toLowerCase().includes(word)));
+  return { ...all, start: 0, found: items.length, items };
 }

@@ -2,7 +2,13 @@
 
 import { answerIn, fileIn, type Saved } from "./saved_answers";
 
-export class Locked extends Error {}
+export class Locked extends Error {
+  constructor() {
+    super(
+      "The emulator does not let this browser in any longer. Open the address that `clarifai-emulator page` prints.",
+    );
+  }
+}
 
 export const saved: Saved | undefined = readSaved();
 
@@ -18,7 +24,7 @@ export function addressOf(path: string, query: Record<string, string> = {}): str
 
 export async function ask<T>(path: string, query: Record<string, string> = {}): Promise<T> {
   if (saved) return answerIn(saved, path, query) as T;
-  return told<T>(await fetch(`/_page/${addressOf(path, query)}`, { credentials: "same-origin" }));
+  return told<T>(await fetched(`/_page/${addressOf(path, query)}`, { credentials: "same-origin" }));
 }
 
 // The address of one of the emulator's files, for `src` and `href`; undefined where it was not saved with the page.
@@ -49,13 +55,22 @@ export async function* follow<T>(path: string, given: object, signal: AbortSigna
 }
 
 function sent(path: string, given: object, signal?: AbortSignal): Promise<Response> {
-  return fetch(`/_page/${path}`, {
+  return fetched(`/_page/${path}`, {
     method: "POST",
     credentials: "same-origin",
     headers: { "content-type": "application/json" },
     body: JSON.stringify(given),
     ...(signal && { signal }),
   });
+}
+
+async function fetched(address: string, options: RequestInit): Promise<Response> {
+  try {
+    return await fetch(address, options);
+  } catch (error) {
+    if (options.signal?.aborted) throw error;
+    throw new Error("The emulator does not answer: it has stopped, or is starting. Try again when it is there.");
+  }
 }
 
 async function told<T>(answer: Response): Promise<T> {

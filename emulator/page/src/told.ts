@@ -31,6 +31,8 @@ export interface VersionState {
   queued: number;
   pending: string;
   error: string;
+  stuck: string;
+  traceback: string;
   last_crash: { seconds_ago: number; reason: string } | null;
   replicas: ReplicaState[];
 }
@@ -46,6 +48,28 @@ export interface DeploymentState {
   versions: VersionState[];
 }
 
+export interface Amount {
+  cpus: number;
+  memory: number;
+  accelerators: number;
+}
+
+export interface InstanceTypeState {
+  id: string;
+  // Null where it is not known.
+  size: Amount | null;
+  accelerators: string[];
+  dollars_an_hour: number | null;
+}
+
+export interface Gpu {
+  id: string;
+  index: number;
+  name: string;
+  memory: number;
+  simulated: boolean;
+}
+
 export interface NodepoolState {
   user_id: string;
   compute_cluster_id: string;
@@ -53,18 +77,68 @@ export interface NodepoolState {
   instance_types: string[];
   max_instances: number;
   instances_in_use: number;
+  types: InstanceTypeState[];
+  taken: Amount;
+  in_use: Amount;
+  overcommitted: { cpus: number; memory: number };
 }
 
 export interface EmulatorState {
   url: string;
   user_id: string;
   accelerators: string[];
+  gpus: Gpu[];
   no_accelerators_because: string;
   nodepools: NodepoolState[];
   deployments: DeploymentState[];
   shared: VersionState[];
   models: string[];
-  faults: { id: string; rule: string }[];
+  faults: FaultState[];
+  dev: DevState[];
+}
+
+export interface FaultState {
+  id: string;
+  rule: string;
+  active: boolean;
+  // Requests that it concerned so far, and those it was injected into.
+  seen: number;
+  injected: number;
+  // The line of a topology file; empty for those that were added later.
+  origin: string;
+  fault: Record<string, unknown>;
+}
+
+// A directory that `dev` watches, and what came of its last save.
+export interface DevState {
+  deployment_id: string;
+  model_id: string;
+  directory: string;
+  code: string;
+  strict: boolean;
+  last: Reload | null;
+}
+
+export interface Reload {
+  state: string;
+  reload: string;
+  reason: string;
+  files: string[];
+  code: string;
+  milliseconds: number;
+  changes: ContractChange[];
+  failure?: { message: string; hint: string; file: string; line: number; frame: string; traceback: string };
+}
+
+export interface ContractChange {
+  rule: string;
+  severity: string;
+  breaks: string;
+  message: string;
+  hint: string;
+  method: string;
+  file: string;
+  line: number;
 }
 
 export interface Decision {

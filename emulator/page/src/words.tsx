@@ -23,7 +23,13 @@ export function ago(seconds: number): string {
 
 export function Time({ at }: { at: number }) {
   return (
-    <time dateTime={new Date(at * 1000).toISOString()} title={ago(at)}>
+    <time
+      dateTime={new Date(at * 1000).toISOString()}
+      title={ago(at)}
+      onPointerEnter={(event) => {
+        event.currentTarget.title = ago(at);
+      }}
+    >
       {clock(at)}
     </time>
   );

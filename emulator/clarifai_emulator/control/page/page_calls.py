@@ -8,7 +8,7 @@ again {id}          sends it again; answers with the new request's id
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from clarifai_emulator.api.kept_calls import MOST_CALLS, KeptCall
@@ -21,6 +21,7 @@ from clarifai_emulator.control.page.page_topics import (
     PageFile,
     PageTopic,
     Read,
+    SavedShown,
     bad_request,
     not_there,
 )
@@ -48,6 +49,9 @@ class PageCalls(PageTopic):
 
     def files(self) -> Mapping[str, File]:
         return {"value": self._value}
+
+    def saved(self, shown: SavedShown) -> Iterator[tuple[str, dict[str, str]]]:
+        return (("call", {"id": each}) for each in shown.requests)
 
     async def _call(self, asked: Asked) -> dict[str, Any]:
         view = KeptCallView.of(self.emulator, self._kept(asked))

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterator
 from typing import Any
 
 from clarifai_emulator.api.rest.transcoding import read_json
+from clarifai_emulator.control.page.loop_turns import LoopTurns
 from clarifai_emulator.control.page.page_topics import bad_request
 
 # Deeper than any value that a form makes, and less deep than what walks through values may recurse.
 _MOST_LEVELS = 100
+# Of a large answer: how deep it is taken to pieces, and how much of a list is a piece.
+_PIECES_LEVELS = 3
+_MOST_AT_ONCE = 50
 NO_JSON = "What the page sends is a JSON object, with content-type: application/json."
 TOO_DEEP = f"What the page sends may be nested {_MOST_LEVELS} levels deep at most."
 NO_TEXT = "A text that was sent holds half a character: an unpaired surrogate."
@@ -40,6 +45,29 @@ def json_bytes(data: Any) -> bytes:
             return _ENCODER.encode(_with_finite_numbers(data)).encode()
     except RecursionError:
         raise bad_request(SHOWN_TOO_DEEP) from None
+
+
+async def json_in_turns(data: Any) -> bytes:
+    """Return the same, made in pieces, so that a large answer does not hold up the event loop."""
+    return b"".join([piece async for piece in LoopTurns().through(_json_pieces(data, _PIECES_LEVELS))])
+
+
+def _json_pieces(data: Any, levels: int) -> Iterator[bytes]:
+    if levels and isinstance(data, dict) and data:
+        opening = b"{"
+        for name, value in data.items():
+            yield opening + json_bytes(str(name)) + b": "
+            yield from _json_pieces(value, levels - 1)
+            opening = b", "
+        yield b"}"
+    elif levels and isinstance(data, list) and len(data) > _MOST_AT_ONCE:
+        opening = b"["
+        for start in range(0, len(data), _MOST_AT_ONCE):
+            yield opening + json_bytes(data[start : start + _MOST_AT_ONCE])[1:-1]
+            opening = b", "
+        yield b"]"
+    else:
+        yield json_bytes(data)
 
 
 def _with_finite_numbers(data: Any) -> Any:

@@ -18,7 +18,7 @@ def page_mount(emulator: Emulator, control_token: str) -> HttpMount:
     """Give what puts the page beside the platform's API. ``control_token``: of the emulator's controls, from which
     the token in the page's address is made."""
 
-    emulator.api.kept_calls.switch_on()
+    keep_calls(emulator)
 
     def make() -> Site:
         from clarifai_emulator.control.page.page_admission import PageAdmission
@@ -27,6 +27,11 @@ def page_mount(emulator: Emulator, control_token: str) -> HttpMount:
         return PageSite(emulator, PageAdmission.of(emulator, control_token))
 
     return HttpMount(is_for_page, make, is_for_own_pages=True)
+
+
+def keep_calls(emulator: Emulator) -> None:
+    """Keep what requests are asked and answered from now on."""
+    emulator.api.kept_calls.switch_on()
 
 
 def is_for_page(exchange: Exchange) -> bool:

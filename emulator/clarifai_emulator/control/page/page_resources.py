@@ -19,7 +19,7 @@ from google.protobuf.message import Message
 
 from clarifai_emulator.control.page.page_links import FieldLinks
 from clarifai_emulator.control.page.page_masks import HIDDEN, PageMasks
-from clarifai_emulator.control.page.page_topics import Asked, PageContext, PageTopic, Read
+from clarifai_emulator.control.page.page_topics import Asked, PageContext, PageTopic, Read, SavedShown
 from clarifai_emulator.resources.rows import Resource
 from clarifai_emulator.store import Key, Kind
 
@@ -54,6 +54,17 @@ class PageResources(PageTopic):
         if key := asked.text("key"):
             return self._one(kind, key, masks)
         return self._list(kind, asked.text("search"), max(0, int(asked.number("start"))), masks)
+
+    def saved(self, shown: SavedShown) -> Iterator[tuple[str, dict[str, str]]]:
+        if not shown.is_whole:
+            return
+        yield "resources", {}
+        masks = PageMasks(self.emulator)
+        for each in self._kinds():
+            kind = each["kind"]
+            yield "resources", {"kind": kind}
+            for key in islice(self.emulator.store.keys(kind), _PAGE):
+                yield "resources", {"kind": kind, "key": self._handle(kind, key, masks)}
 
     def _kinds(self) -> list[dict[str, Any]]:
         """Return every kind; those of which there is something come first."""

@@ -14,8 +14,7 @@ import hashlib
 import html
 from collections.abc import Callable, Mapping
 from contextlib import aclosing
-from importlib import resources
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
@@ -23,7 +22,8 @@ from clarifai_emulator.api.rest.transcoding import read_aside
 from clarifai_emulator.api.transport.http_exchange import Exchange, HttpProblem
 from clarifai_emulator.control.page.page_admission import PageAdmission, refuse_other_pages
 from clarifai_emulator.control.page.page_events import EventReaders
-from clarifai_emulator.control.page.page_json import NO_JSON, json_bytes, json_object
+from clarifai_emulator.control.page.page_file import NOT_BUILT, read_built
+from clarifai_emulator.control.page.page_json import NO_JSON, json_bytes, json_in_turns, json_object
 from clarifai_emulator.control.page.page_mount import DATA
 from clarifai_emulator.control.page.page_topic_table import TOPICS
 from clarifai_emulator.control.page.page_topics import (
@@ -36,9 +36,6 @@ from clarifai_emulator.control.page.page_topics import (
 )
 from clarifai_emulator.emulator import Emulator
 from clarifai_emulator.errors import EmulatorError
-
-if TYPE_CHECKING:
-    from importlib.resources.abc import Traversable
 
 _T = TypeVar("_T")
 
@@ -59,10 +56,6 @@ _PROTECTION = {
 }
 # What a model made is data: opened as a page of its own, it may run nothing and load nothing.
 _OF_MODELS = {**_PROTECTION, "content-security-policy": "default-src 'none'; sandbox"}
-NOT_BUILT = (
-    "This checkout has no page: its sources in emulator/page were not built. `make setup` builds them; "
-    "an installed wheel has it."
-)
 
 
 class PageSite:
@@ -168,13 +161,9 @@ class PageSite:
 def built_file(name: str) -> bytes:
     """Return a file that the page is made of. Raises ``HttpProblem`` where it was not built."""
     try:
-        return _folder().joinpath(name).read_bytes()
+        return read_built(name)
     except OSError:
         raise HttpProblem(503, StatusCode.CONN_UNCATEGORIZED, NOT_BUILT) from None
-
-
-def _folder() -> Traversable:
-    return resources.files("clarifai_emulator.control.page").joinpath("built")
 
 
 def _joined(topics: list[PageTopic], table: Callable[[PageTopic], Mapping[str, _T]]) -> dict[str, _T]:
@@ -183,7 +172,7 @@ def _joined(topics: list[PageTopic], table: Callable[[PageTopic], Mapping[str, _
 
 
 async def _answer_json(exchange: Exchange, answer: dict[str, Any]) -> None:
-    await exchange.answer(200, json_bytes(answer), _JSON, _PROTECTION)
+    await exchange.answer(200, await json_in_turns(answer), _JSON, _PROTECTION)
 
 
 async def _answer_lines(exchange: Exchange, stream: Stream, asked: Asked) -> None:

@@ -9,13 +9,14 @@ route?model=…       what `route --json` prints
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from importlib import metadata
 from typing import Any
 
+from clarifai_emulator.control.page.loop_turns import LoopTurns
 from clarifai_emulator.control.page.page_logs import log_of_build, log_of_replica
-from clarifai_emulator.control.page.page_topics import Asked, PageContext, PageTopic, Read, bad_request
-from clarifai_emulator.control.snapshot import snapshot
+from clarifai_emulator.control.page.page_topics import Asked, PageContext, PageTopic, Read, SavedShown, bad_request
+from clarifai_emulator.control.snapshot import snapshot_parts
 from clarifai_emulator.messages.address import ModelAddress, parse_name
 
 # Of a request that asks a thousand models inside it, the newest.
@@ -39,8 +40,17 @@ class PageState(PageTopic):
             "route": self._route,
         }
 
+    def saved(self, shown: SavedShown) -> Iterator[tuple[str, dict[str, str]]]:
+        if shown.is_whole:
+            yield "state", {}
+        for replica in shown.replicas:
+            yield "log", {"replica": replica}
+
     async def _state(self, asked: Asked) -> dict[str, Any]:
-        state = snapshot(self.emulator)
+        turns = LoopTurns()
+        state: dict[str, Any] = {}
+        for name, part in snapshot_parts(self.emulator):
+            state[name] = [each async for each in turns.through(part)] if isinstance(part, Iterator) else part
         return {"run": self.emulator.run_id, "version": self._version, "state": state}
 
     async def _request(self, asked: Asked) -> dict[str, Any]:

@@ -86,10 +86,12 @@ File = Callable[[Asked], Awaitable[PageFile]]
 
 @dataclass(frozen=True, slots=True)
 class SavedShown:
-    """Names what a page that is saved to a file shows: its requests and replicas, by their ids."""
+    """Names what a page that is saved to a file shows: its requests and replicas, by their ids, newest first.
+    ``is_whole``: also what is of none of them; else it shows one test of many."""
 
     requests: Sequence[str] = ()
     replicas: Sequence[str] = ()
+    is_whole: bool = True
 
 
 class PageTopic:
@@ -116,7 +118,7 @@ class PageTopic:
         return {}
 
     def saved(self, shown: SavedShown) -> Iterable[tuple[str, dict[str, str]]]:
-        """Give what is asked for a page that is saved to a file: names of reads and files, each with its query."""
+        """Give what is asked for a page that is saved to a file: names of reads, each with its query."""
         return ()
 
 
