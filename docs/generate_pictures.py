@@ -149,7 +149,18 @@ def replicas(page: Any) -> None:
     page.get_by_role("row").filter(has_text="ranker-prod").get_by_role("link").first.click()
 
 
-PANELS: dict[str, Callable[[Any], None]] = {"requests": requests, "map": map_of_request, "replicas": replicas, "resources": resources}
+def faults(page: Any) -> None:
+    """Show what is set, how often it struck, and the form."""
+    page.get_by_role("link", name="Faults", exact=True).click()
+    page.get_by_text("slow-ranker").first.wait_for()
+
+
+def traffic(page: Any) -> None:
+    """Show requests per second, latency, what waits, and replicas."""
+    page.get_by_role("link", name="Traffic", exact=True).click()
+
+
+PANELS: dict[str, Callable[[Any], None]] = {"requests": requests, "map": map_of_request, "replicas": replicas, "resources": resources, "faults": faults, "traffic": traffic}
 
 
 @contextmanager
