@@ -1,5 +1,5 @@
-"""A person walks through the page with nothing but what is visible there, from the address that ``up`` printed: each
-of five wishes takes at most four clicks."""
+"""A person walks through the page with nothing but what is visible there, from the address that ``up`` printed:
+each of five wishes takes at most four clicks."""
 
 from __future__ import annotations
 
