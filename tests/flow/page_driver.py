@@ -85,7 +85,7 @@ class opened:
     def __exit__(self, *_: object) -> None:
         self._context.close()
         assert [each for each in self.said if "ERR_" not in each] == []
-        assert [each for each in self.asked if not each.startswith((self._emulator.url, "data:"))] == []
+        assert [each for each in self.asked if not each.startswith((self._emulator.url, "data:", "blob:"))] == []
 
 
 def printed_address(emulator: EmulatorProcess) -> str:

@@ -104,7 +104,7 @@ def test_a_failure_leads_to_its_traceback_in_two_clicks(page: Any) -> None:
     page.get_by_role("link", name="crash_method.predict").click()
     detail = page.get_by_role("region", name="crash_method.predict")
     detail.get_by_text("ValueError: cannot answer 'a planted failure'").first.wait_for()
-    detail.get_by_text("Traceback (most recent call last):").wait_for()
+    detail.get_by_text("Traceback (most recent call last):").first.wait_for()
     detail.get_by_text("raise ValueError(").first.wait_for()
 
 
@@ -281,7 +281,7 @@ def test_it_is_read_light_and_dark_on_small_and_large_screens(
             assert violations(page) == []
         page.get_by_role("link", name="Requests").click()
         page.get_by_role("link", name="crash_method.predict").first.click()
-        page.get_by_text("Traceback (most recent call last):").wait_for()
+        page.get_by_text("Traceback (most recent call last):").first.wait_for()
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         assert violations(page) == []
 

@@ -15,6 +15,8 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from clarifai_emulator.api.call_counts import CallCounts
+
 if TYPE_CHECKING:
     from clarifai_emulator.api.access.auth import Caller
     from clarifai_emulator.api.call import ApiCall
@@ -31,6 +33,7 @@ MOST_MESSAGES = 500
 # What a call weighs beside its messages, and a message beside its bytes.
 _OVERHEAD = 1_000
 _OVERHEAD_OF_MESSAGE = 200
+_BUFFERS = (bytearray, mmap.mmap)
 
 
 @dataclass(slots=True)
@@ -70,10 +73,12 @@ class KeptCall:
         data = self.inputs[0].data if self.inputs else None
         return self.rpc.request_type.FromString(data) if data is not None else None
 
-    def take(self, messages: list[KeptMessage], message: KeptMessage) -> None:
-        """Take one more message into ``inputs`` or ``outputs``."""
+    def take(self, messages: list[KeptMessage], message: KeptMessage) -> int:
+        """Take one more message into ``inputs`` or ``outputs``. Return what it weighs."""
         messages.append(message)
-        self.weight += _OVERHEAD_OF_MESSAGE + (message.size if message.held is not None else 0)
+        weight = _OVERHEAD_OF_MESSAGE if message.held is None else _OVERHEAD_OF_MESSAGE + message.size
+        self.weight += weight
+        return weight
 
     def let_go(self) -> None:
         """Hold no message any longer. Lists that somebody reads meanwhile stay as they are."""
@@ -96,10 +101,12 @@ def _read(kind: Any, messages: list[KeptMessage]) -> list[Any]:
 
 
 class KeptCalls:
-    """Keeps the last calls, within bounds. ``now`` gives the time. In the emulator's event loop."""
+    """Keeps the last calls, within bounds. ``now`` gives the time. ``call_counts``: how many there were of each
+    method, the last ones or not. In the emulator's event loop."""
 
     def __init__(self, now: Callable[[], float]) -> None:
         self.is_on = False
+        self.call_counts = CallCounts()
         self._now = now
         self._calls: OrderedDict[str, KeptCall] = OrderedDict()
         self._bytes = 0
@@ -118,6 +125,7 @@ class KeptCalls:
 
     def clear(self) -> None:
         """Forget all calls."""
+        self.call_counts.clear()
         while self._calls:
             self._forget_oldest()
 
@@ -129,6 +137,11 @@ class KeptCalls:
         self._bytes += kept.weight
         self._note(kept, kept.inputs, data if message is request and data else request)
         return kept
+
+    def routed(self, kept: KeptCall, decision: Decision) -> None:
+        """Keep where a call goes, and count it there."""
+        kept.decision = decision
+        self.call_counts.count(decision.model, kept.method)
 
     async def heard(self, kept: KeptCall, more: AsyncIterator[Any]) -> AsyncIterator[Any]:
         """Give the further messages of a stream, and keep them."""
@@ -148,24 +161,18 @@ class KeptCalls:
 
     def _note(self, kept: KeptCall, messages: list[KeptMessage], message: Any) -> None:
         """Keep a message, or the bytes of one."""
-        if kept.weight == 0:
+        if not kept.weight:
             return  # it was let go while it went on
-        is_read = not isinstance(message, (bytes, bytearray, mmap.mmap))
-        size = message.ByteSize() if is_read else len(message)
-        held: bytes | bytearray | None = None
-        if size <= min(MOST_OF_MESSAGE, MOST_OF_CALL - kept.weight):
-            # What is mapped is given back page by page as it leaves.
-            held = (
-                message.SerializeToString()
-                if is_read
-                else bytes(message)
-                if isinstance(message, mmap.mmap)
-                else message
-            )
-        before = kept.weight
-        kept.take(messages, KeptMessage(self._now(), held, size))
-        self._bytes += kept.weight - before
-        while len(self._calls) > MOST_CALLS or self._bytes > MOST_BYTES:
+        kind = type(message)
+        # Not asked for its size first: that takes a message as long as to write it.
+        held = message if kind is bytes or kind in _BUFFERS else message.SerializeToString()
+        size = len(held)
+        if size > MOST_OF_MESSAGE or size + kept.weight > MOST_OF_CALL:
+            held = None
+        elif kind is mmap.mmap:
+            held = bytes(held)  # what is mapped is given back page by page as it leaves
+        self._bytes += kept.take(messages, KeptMessage(self._now(), held, size))
+        while self._bytes > MOST_BYTES or len(self._calls) > MOST_CALLS:
             self._forget_oldest()
 
     def _forget_oldest(self) -> None:

@@ -3,7 +3,7 @@
 import { useState } from "preact/hooks";
 import { JsonText } from "./json_text";
 import { count, size } from "./sizes";
-import { saved } from "./source";
+import { fileAddress } from "./source";
 import { Copy } from "./words";
 import "./call_values.css";
 
@@ -309,10 +309,8 @@ function plain(name: string): string {
 
 // In a page that was saved, a value is in the page itself, if it was saved with it.
 function fileAt(whole: string | undefined): string {
-  if (!whole) return "";
-  if (!saved) return `/_page/${whole}`;
-  const kept = saved.answers[whole];
-  return typeof kept === "string" && kept.startsWith("data:") ? kept : "";
+  const [path, words] = (whole ?? "").split("?");
+  return (path && fileAddress(path, Object.fromEntries(new URLSearchParams(words)))) || "";
 }
 
 const ENDINGS: Record<string, string> = {

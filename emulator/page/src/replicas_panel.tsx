@@ -1,6 +1,6 @@
 // Lists replicas, those that run and those that have ended, with the life and the log of the one that is chosen.
 
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useMemo, useState } from "preact/hooks";
 import { hrefOf } from "./addresses";
 import type { Emulator } from "./emulator";
 import type { ReplicaLife } from "./lives";
@@ -102,7 +102,10 @@ function OneReplica({ id, one }: { id: string; one: Shown | undefined }) {
   const [words, setWords] = useState("");
   const [modelOnly, setModelOnly] = useState(false);
   const { lines, leftOut } = useLog(id);
-  const wanted = modelOnly ? lines.filter((line) => line.origin === "model") : lines;
+  const wanted = useMemo(
+    () => (modelOnly ? lines.filter((line) => line.origin === "model") : lines),
+    [lines, modelOnly],
+  );
   const steps = one?.life?.steps ?? [];
   return (
     <section aria-labelledby="replica-title" class="detail">

@@ -2,9 +2,13 @@
 
 import { useEffect, useState } from "preact/hooks";
 import { hrefOf } from "./addresses";
+import { Again } from "./call_again";
+import { AskedAndAnswered } from "./call_messages";
+import { type CallTold, traceOf, useCall } from "./call_told";
 import type { Emulator } from "./emulator";
 import { newFaultHref } from "./fault_fields";
 import { LogLines } from "./log_lines";
+import { Timeline } from "./request_timeline";
 import { type RequestRow, rowOf } from "./requests";
 import { ask } from "./source";
 import { type EmulatorEvent, type LogLine, type Rejected, text } from "./told";
@@ -31,6 +35,7 @@ export function useRequest(emulator: Emulator, id: string): { row: RequestRow | 
 
 export function RequestDetail({ emulator, id }: { emulator: Emulator; id: string }) {
   const { row, isLooking } = useRequest(emulator, id);
+  const { call, said } = useCall(row);
   if (!row) {
     return (
       <section aria-label="Request" class="detail">
@@ -51,15 +56,22 @@ export function RequestDetail({ emulator, id }: { emulator: Emulator; id: string
         {row.milliseconds !== undefined && ` · ${milliseconds(row.milliseconds)}`}
         {row.user && ` · asked by ${row.user}`}
       </p>
+      {call && emulator.link !== "saved" && <Again key={call.id} call={call} />}
       {row.error && (
         <>
           <h3>Error</h3>
           <pre class="failed">{row.error}</pre>
         </>
       )}
-      <Why row={row} />
-      <Timeline row={row} />
-      <Findings row={row} />
+      <Trace text={traceOf(call)} error={row.error} />
+      <Findings row={row} call={call} />
+      {call ? (
+        <AskedAndAnswered call={call} isOver={row.milliseconds !== undefined} />
+      ) : (
+        said && <p class="quiet">{said}</p>
+      )}
+      <Why row={row} code={codeOf(row, call)} />
+      <Timeline row={row} call={call} />
       {emulator.link !== "saved" && (
         <p>
           <a href={newFaultHref(row)}>Set a fault for requests like this</a>
@@ -88,7 +100,27 @@ function Close() {
   );
 }
 
-function Why({ row }: { row: RequestRow }) {
+// What the model raised, where it is more than the error itself.
+function Trace({ text, error }: { text: string; error: string }) {
+  if (!text || text.trim() === error.trim()) return null;
+  return (
+    <>
+      <h3>Traceback</h3>
+      <pre>{text}</pre>
+      <p>
+        <Copy text={text} what="the traceback" />
+      </p>
+    </>
+  );
+}
+
+// In the dev loop, of the code that answered; else of the model directory when the version was made.
+function codeOf(row: RequestRow, call: CallTold | undefined): string {
+  const marked = row.events.find((each) => each.kind.startsWith("work.") && text(each, "code"));
+  return text(marked, "code") || (call?.code ?? "");
+}
+
+function Why({ row, code }: { row: RequestRow; code: string }) {
   if (!row.route && !row.refusal) return null;
   return (
     <>
@@ -105,6 +137,14 @@ function Why({ row }: { row: RequestRow }) {
             <dd>{row.nodepool || row.route.nodepools.join(", then ")}</dd>
             <dt>Version</dt>
             <dd>{row.route.version_id}</dd>
+            {code && (
+              <>
+                <dt>Code</dt>
+                <dd>
+                  <code title={code}>{code.slice(0, 12)}</code>
+                </dd>
+              </>
+            )}
             <dt>Replica</dt>
             <dd>{row.replica ? <a href={hrefOf("replicas", row.replica)}>{short(row.replica)}</a> : "none yet"}</dd>
           </dl>
@@ -148,55 +188,7 @@ export function RejectedList({ rejected }: { rejected: Rejected[] }) {
   );
 }
 
-const STEPS: Record<string, string> = {
-  "route.decided": "routed",
-  "route.refused": "refused",
-  "work.queued": "queued",
-  "work.sent": "sent to a replica",
-  "work.done": "answered by the replica",
-  "work.failed": "failed",
-  "work.cancelled": "cancelled",
-  "request.finished": "answer sent",
-};
-
-function Timeline({ row }: { row: RequestRow }) {
-  const ends = row.events.map((event) => Math.max(0, event.time - row.began));
-  const total = Math.max(...ends, 0.0001);
-  const percent = (seconds: number) => `${(100 * seconds) / total}%`;
-  return (
-    <>
-      <h3>Timeline</h3>
-      <table class="timeline">
-        <thead>
-          <tr>
-            <th scope="col">Step</th>
-            <th scope="col" class="number">
-              After
-            </th>
-            <td />
-          </tr>
-        </thead>
-        <tbody>
-          {row.events.map((event, index) => {
-            const [begin, end] = [ends[index - 1] ?? 0, ends[index] ?? 0];
-            const bar = { marginLeft: percent(begin), width: percent(Math.max(0, end - begin)) };
-            return (
-              <tr key={event.seq}>
-                <td>{STEPS[event.kind] ?? event.kind}</td>
-                <td class="number">{milliseconds(end * 1000)}</td>
-                <td class="track" aria-hidden="true">
-                  <div style={bar} />
-                </td>
-              </tr>
-            );
-          })}
-        </tbody>
-      </table>
-    </>
-  );
-}
-
-function Findings({ row }: { row: RequestRow }) {
+function Findings({ row, call }: { row: RequestRow; call: CallTold | undefined }) {
   if (!row.findings.length && !row.faults.length) return null;
   return (
     <>
@@ -205,6 +197,15 @@ function Findings({ row }: { row: RequestRow }) {
         {row.findings.map((each) => (
           <li key={each.seq}>
             <code>{text(each, "rule")}</code> {text(each, "message")} {text(each, "hint")}
+            {call?.place && (
+              <span class="quiet">
+                {" "}
+                {text(each, "method") || call.method} is at{" "}
+                <code>
+                  {call.place.file}:{call.place.line}
+                </code>
+              </span>
+            )}
           </li>
         ))}
         {row.faults.map((each) => (

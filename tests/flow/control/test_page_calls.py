@@ -188,9 +188,8 @@ def test_no_secret_is_sent(emulator: EmulatorThread, client: Client) -> None:
 
 def test_a_request_that_is_not_kept_is_told_so(emulator: EmulatorThread, client: Client) -> None:
     for name in ("gone", id_of(client.call("ListModels")), "%00", "../../x"):
-        answer, body = get(emulator, f"/_page/call?id={name}", cookie=enter(emulator))
-        assert answer.status == 404
-        assert json.loads(body)["status"]["details"] == NOT_KEPT
+        told = asked(emulator, name)
+        assert (told["is_kept"], told["said"]) == (False, NOT_KEPT)
     assert post(emulator, "again", {"id": "gone"})[0] == 404
     assert post(emulator, "again", {"id": 5})[0] == 400
     assert post(emulator, "again", {})[0] == 404

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import http.client
 import itertools
 import json
@@ -25,6 +26,7 @@ from clarifai_emulator.control.page.page_topic_table import TOPICS
 from clarifai_emulator.control.page.page_topics import Asked, PageContext, PageTopic
 from clarifai_emulator.control.thread import EmulatorThread
 from clarifai_emulator.emulator import Emulator
+from clarifai_emulator.faults.fault import Fault
 from flow.control.test_page_site import Stream, enter, serving
 from flow.driver import MODELS, Client, figure, inference_request
 from flow.processes import emulator_process
@@ -36,7 +38,14 @@ ODD: tuple[Any, ...] = (
     "²", "../../etc/passwd", "<script>", "🎉" * 3, "x" * 100_000, [], [None], [[]], ["x"] * 1000, {}, {"": {}},
     {"x": [{}]}, [{"id": "x"}], {"prompt": "x"}, json.loads("[" * 400 + "]" * 400), float("nan"), float("inf"),
 )  # fmt: skip
-LIKELY = {"model": "me/demo/hello", "method": "predict", "arguments": {"prompt": "x"}, "deployment": "deploy-hello"}
+# What is right in the fields beside the one that is odd.
+LIKELY: dict[str, Any] = {
+    "model": "me/demo/hello", "method": "predict", "arguments": {"prompt": "x"}, "deployment": "deploy-hello",
+    "user": "me", "way": "output", "kind": "MODEL", "message": 0, "input": 0,
+}  # fmt: skip
+FAULTS = [each.name for each in dataclasses.fields(Fault)]
+# Fields that are objects, and what can stand in them.
+OBJECTS = {"fault": FAULTS, "add": FAULTS, "arguments": ["prompt", "other"]}
 NOT_JSON = (
     b"", b"x", b"[]", b"null", b"3", b'"x"', b"{", b'{"a":}', b"\xff\xfe\x00", b'{"a": "\xff"}', b"[" * 10_000,
     b'{"a":' * 10_000, b'{"a":' * 10_000 + b"1" + b"}" * 10_000, b"{}" * 2, b'{"n": ' + b"9" * 50_000 + b"}",
@@ -126,6 +135,16 @@ def emulator(tmp_path_factory: pytest.TempPathFactory, fields: set[str]) -> Iter
 
 
 @pytest.fixture
+def likely(emulator: EmulatorThread, fields: set[str]) -> dict[str, Any]:
+    """Return what is right in each field, now that ``fields`` begins anew."""
+    fields.clear()
+    client = Client(emulator.url)
+    client.call("PostModelOutputs", inference_request("hello", prompt="x"))
+    client.close()
+    return {**LIKELY, "id": emulator.run(lambda each: each.api.kept_calls.all()[-1].request_id)}
+
+
+@pytest.fixture
 def failed(caplog: pytest.LogCaptureFixture) -> Iterator[Callable[[], list[str]]]:
     """Return a function that gives what failed inside the emulator; nothing may have at the end of the test."""
     caplog.set_level(logging.ERROR)
@@ -200,38 +219,52 @@ def test_a_body_that_is_no_json_object_is_refused_in_words(
 
 @pytest.mark.parametrize("name", [*ACTS, *STREAMS])
 def test_whatever_stands_in_a_field_of_an_act_it_is_answered(
-    emulator: EmulatorThread, fields: set[str], failed: Callable[[], list[str]], name: str
+    emulator: EmulatorThread,
+    fields: set[str],
+    likely: dict[str, Any],
+    failed: Callable[[], list[str]],
+    name: str,
 ) -> None:
     browser = Browser(emulator)
-    for given in tried(fields, random.Random(7), ODD):
+    for given in tried(fields, likely, ODD):
         status = browser.post(name, given, seconds=0.05 if name in STREAMS else 10)
         assert status < 500, (given, browser.said)
         assert failed() == [], given
+    assert browser.post("faults", {"clear": True}) == 200
 
 
 @pytest.mark.parametrize("name", [*READS, *FILES])
 def test_whatever_stands_in_a_query_it_is_answered(
-    emulator: EmulatorThread, fields: set[str], failed: Callable[[], list[str]], name: str
+    emulator: EmulatorThread,
+    fields: set[str],
+    likely: dict[str, Any],
+    failed: Callable[[], list[str]],
+    name: str,
 ) -> None:
     browser = Browser(emulator)
     texts = [each for each in ODD if isinstance(each, str) and len(each) < 10_000]
     texts += ["nan", "inf", "1e400", "9" * 5000, "-1", "[]", "{}", "null"]
-    for given in tried(fields, random.Random(7), texts):
+    for given in tried(fields, likely, texts):
         query = urlencode({key: str(value) for key, value in given.items()}, errors="surrogatepass")
         status = browser.ask("GET", f"{name}?{query}")
         assert status < 500, (given, browser.said)
         assert failed() == [], given
 
 
-def tried(fields: set[str], draw: random.Random, values: Any, most: int = 250) -> Iterator[dict[str, Any]]:
+def tried(fields: set[str], likely: dict[str, Any], values: Any) -> Iterator[dict[str, Any]]:
     """Give objects to send: each odd value in each field that has been asked for until then, then some together."""
     yield {}
-    yield dict(LIKELY)
+    yield likely
     done: set[str] = set()
     while left := sorted(fields - done):
-        for name, value in itertools.islice(itertools.product(left, values), most):
-            yield {**{key: text for key, text in LIKELY.items() if key in fields and key != name}, name: value}
+        for name in left:
+            right = {key: value for key, value in likely.items() if key in fields and key != name}
+            for value in values:
+                yield {**right, name: value}
+            for inner, value in itertools.product(OBJECTS.get(name, ()), values):
+                yield {**right, name: {inner: value}}
         done.update(left)
+    draw = random.Random(7)
     for _ in range(40):
         yield {name: draw.choice(values) for name in sorted(fields) if draw.random() < 0.5}
 
@@ -280,6 +313,18 @@ def test_nobody_else_reads_or_does_anything(emulator: EmulatorThread, headers: d
     for name in (*ACTS, *STREAMS):
         assert browser.ask("POST", name, b"{}", **headers) in (401, 403), name
         assert browser.ask("GET", name, **headers) in (401, 403), name
+
+
+def test_a_cookie_of_another_emulator_opens_nothing(tmp_path: Path) -> None:
+    """Both have one key, and a browser sends each the cookies of both."""
+    with serving(tmp_path) as one, serving(tmp_path) as other:
+        cookie = enter(one)
+        _, _, value = cookie.partition("=")
+        renamed = f"clarifai-emulator-{urlsplit(other.url).port}={value}"
+        for given in (cookie, renamed):
+            browser = Browser(other, cookie=given)
+            assert {browser.ask("GET", name) for name in (*READS, *FILES, "events")} == {401}
+            assert {browser.ask("POST", name, b"{}") for name in (*ACTS, *STREAMS)} == {401}
 
 
 @pytest.mark.parametrize("name", [*ACTS, *STREAMS])

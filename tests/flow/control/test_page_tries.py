@@ -225,6 +225,18 @@ def test_what_json_has_no_form_for_goes_there_and_back(
     assert lines[1]["answer"][0]["kind"] == kind
 
 
+def test_an_image_of_an_answer_is_loaded_from_where_it_says(emulator: EmulatorThread) -> None:
+    arguments = {"value": {"base64": FILE}, "n": 2}
+    lines = called(emulator, model="me/demo/types", method="generate_images", arguments=arguments)
+    addresses = [line["answer"][0]["whole"] for line in lines if "answer" in line]
+    assert len(set(addresses)) == 2
+    connection = http.client.HTTPConnection(urlsplit(emulator.url).netloc, timeout=20)
+    connection.request("GET", f"/_page/{addresses[1]}", headers={"cookie": enter(emulator)})
+    answer = connection.getresponse()
+    assert (answer.headers["content-type"], answer.read()) == ("image/png", base64.b64decode(FILE))
+    connection.close()
+
+
 def test_a_method_without_arguments_is_called(emulator: EmulatorThread) -> None:
     lines = called(emulator, model="me/demo/slow", method="counts")
     assert '"started"' in texts(lines)[0]

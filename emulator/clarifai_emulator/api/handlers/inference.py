@@ -197,7 +197,7 @@ class Inference:
         fields = decision.as_dict() if call.place is None else {**decision.as_dict(), **call.place.as_fields()}
         self._events.emit("route.decided", request_id=call.request_id, **fields)
         if call.kept is not None:
-            call.kept.decision = decision
+            self._kept_calls.routed(call.kept, decision)
         return ask, decision, lane
 
     def _keep_answer(self, call: ApiCall, output: Any, came_back: Bytes) -> None:

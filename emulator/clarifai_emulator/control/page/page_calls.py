@@ -54,8 +54,10 @@ class PageCalls(PageTopic):
         return (("call", {"id": each}) for each in shown.requests)
 
     async def _call(self, asked: Asked) -> dict[str, Any]:
-        view = KeptCallView.of(self.emulator, self._kept(asked))
-        return await asyncio.to_thread(view.as_dict)
+        kept = self.emulator.api.kept_calls.find(asked.text("id"))
+        if kept is None:  # no failure: of most look-ups a page may ask in vain
+            return {"id": asked.text("id"), "is_kept": False, "said": NOT_KEPT}
+        return {"is_kept": True, **await asyncio.to_thread(KeptCallView.of(self.emulator, kept).as_dict)}
 
     async def _again(self, asked: Asked) -> dict[str, Any]:
         return {"id": await self._repeats.again(self._kept(asked), asked.peer)}

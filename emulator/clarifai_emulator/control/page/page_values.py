@@ -107,6 +107,9 @@ def shown_values(data: Any, fields: Sequence[Any], view: ValueView) -> list[Show
         left_out = len(data.parts) - len(found)
         return [*found, {"name": "", "kind": "left_out", "count": left_out}] if left_out else found
     present = list(_present(data))
+    # Of a text, the SDK's runner sets two fields for older clients, which a call without arguments looks like.
+    typed = _BY_TYPE.get(fields[0].type, "") if len(fields) == 1 else ""
+    present = [typed] if typed in present else present
     if len(present) == 1:
         name = fields[0].name if fields else ""
         return [_named(name, types.get(name), _of_field(data, present[0], "", view))]

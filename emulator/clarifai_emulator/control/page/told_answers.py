@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
 from clarifai_emulator.api.call import ApiCall
-from clarifai_emulator.api.secret_texts import SecretTexts
+from clarifai_emulator.control.page.call_views import OUTPUT, secrets_of, value_address
 from clarifai_emulator.control.page.page_values import ValueView, shown_values
 from clarifai_emulator.control.page.try_requests import Attempt
 from clarifai_emulator.emulator import Emulator
 from clarifai_emulator.errors import TransportError, describe
-from clarifai_emulator.store import Kind
 
 _GOOD = (StatusCode.SUCCESS, StatusCode.ZERO)
 # Of a traceback, the last lines: the error is at its end.
@@ -26,7 +26,7 @@ class ToldAnswers:
         self._clock = emulator.clock
         self._attempt = attempt
         self._call = call
-        self._secrets = SecretTexts(each.value for each in emulator.store.list(Kind.SECRET))
+        self._secrets = secrets_of(emulator)
         self._number = 0
 
     def line(self, answer: Any) -> dict[str, Any]:
@@ -48,13 +48,19 @@ class ToldAnswers:
         return {"done": done, **self._about()}
 
     def _values(self, answer: Any) -> list[dict[str, Any]]:
-        fields = self._attempt.signature.output_fields
-        view = ValueView(self._secrets, self._address_of)
-        return [each for output in answer.outputs for each in shown_values(output.data, fields, view)]
+        fields, view = self._attempt.signature.output_fields, ValueView(self._secrets)
+        found: list[dict[str, Any]] = []
+        for item, output in enumerate(answer.outputs):
+            found += shown_values(output.data, fields, view.at(partial(self._address_of, item)))
+        return found
 
-    def _address_of(self, path: str) -> str:
-        """Return where the whole of a value is, while the call is kept."""
-        return ""
+    def _address_of(self, item: int, path: str) -> str:
+        """Return where the whole of a value is; empty where the answer is too large to be kept."""
+        kept = self._call.kept
+        outputs = kept.outputs if kept is not None else []
+        if self._number >= len(outputs) or outputs[self._number].held is None:
+            return ""
+        return value_address(self._call.request_id, OUTPUT, self._number, item, path)
 
     def _failed(self, code: int, description: str, details: str, trace: list[str]) -> dict[str, Any]:
         lines = "\n".join(trace).splitlines()

@@ -259,3 +259,9 @@ def test_no_file_holds_a_secret() -> None:
         assert file is not None
         assert b"swordfish" not in file.content
         assert b"<hidden>" in file.content
+
+
+def test_a_value_in_the_form_of_older_clients_is_shown_once() -> None:
+    data = Data(string_value="both", text=Text(raw="both"))
+    shown = shown_values(data, [field(TYPE.STR, "return")], ValueView())
+    assert [(each["name"], each["text"]) for each in shown] == [("return", "both")]

@@ -1,0 +1,64 @@
+// Chooses where a call goes, and as which user: the way of the rules, a deployment, or a nodepool.
+
+import type { EmulatorState } from "./told";
+import type { Place, TryDesk } from "./try_desk";
+
+const KINDS = ["deployment", "nodepool"] as const;
+
+export function WhereItGoes({ state, desk }: { state: EmulatorState; desk: TryDesk }) {
+  const { deployment, nodepool, user } = desk.place;
+  const kind = KINDS.find((each) => desk.place[each]);
+  const value = kind ? `${kind} ${desk.place[kind]}` : "";
+  const go = (chosen: string) => {
+    const [kindOf = "", name = ""] = chosen.split(" ");
+    const place: Partial<Place> = { deployment: "", nodepool: "" };
+    if (kindOf === "deployment") place.deployment = name;
+    if (kindOf === "nodepool") place.nodepool = name;
+    desk.go(place);
+  };
+  const deployments = state.deployments.map((each) => `${each.user_id}/${each.deployment_id}`);
+  const pools = usedPools(state);
+  const isGone = (deployment && !deployments.includes(deployment)) || (nodepool && !pools.includes(nodepool));
+  return (
+    <div class="bar">
+      <span>
+        <label for="try-place">Where it goes</label>{" "}
+        <select id="try-place" value={value} onChange={(event) => go(event.currentTarget.value)}>
+          <option value="">as the rules decide</option>
+          {isGone && <option value={value}>{deployment || nodepool} (gone)</option>}
+          <optgroup label="deployment">
+            {deployments.map((each) => (
+              <option key={each} value={`deployment ${each}`}>
+                {each}
+              </option>
+            ))}
+          </optgroup>
+          <optgroup label="nodepool">
+            {pools.map((each) => (
+              <option key={each} value={`nodepool ${each}`}>
+                {each}
+              </option>
+            ))}
+          </optgroup>
+        </select>
+      </span>
+      <label>
+        as user{" "}
+        <input
+          size={12}
+          autoComplete="off"
+          placeholder={state.user_id}
+          value={user}
+          onInput={(event) => desk.go({ user: event.currentTarget.value })}
+        />
+      </label>
+    </div>
+  );
+}
+
+// Of the platform's shared nodepools, which are many, those that something runs in.
+function usedPools(state: EmulatorState): string[] {
+  const used = new Set(state.deployments.flatMap((each) => each.nodepools));
+  const names = state.nodepools.map((each) => `${each.user_id}/${each.compute_cluster_id}/${each.nodepool_id}`);
+  return names.filter((each) => !each.startsWith("clarifai/") || used.has(each));
+}
