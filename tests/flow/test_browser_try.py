@@ -470,6 +470,22 @@ def test_a_model_without_methods_says_so(page: Any, client: Client) -> None:
     page.get_by_text("me/demo/empty has no methods to call: it has no version.").wait_for()
 
 
+def test_no_more_calls_run_at_once_than_a_browser_has_connections_for(page: Any) -> None:
+    for model, method in (("hello", "stream"), ("slow", "stream"), ("types", "stream_ndarrays")):
+        form = choose(page, model, method)
+        if model == "types":
+            form.get_by_label("values", exact=True).fill("[1]")
+        send(form)
+        answer(page).get_by_role("status").get_by_text("running").wait_for()
+    form = choose(page, "hello", "predict")
+    send(form)
+    said = "3 calls of this page are running: let one end, or cancel one, and send again."
+    answer(page).get_by_role("alert").get_by_text(said).wait_for()
+    choose(page, "slow", "stream").get_by_role("button", name="Cancel").click()
+    send(choose(page, "hello", "predict"))
+    ended(page).get_by_text("Hello, ").wait_for()
+
+
 def test_two_pages_call_at_once(browser: Any, emulator: EmulatorProcess, page: Any) -> None:
     with opened(browser, emulator) as other:
         other.get_by_role("link", name="Try it").click()
@@ -490,10 +506,11 @@ def test_two_pages_call_at_once(browser: Any, emulator: EmulatorProcess, page: A
 
 
 def talk(page: Any) -> Any:
-    """Open the conversation with a model."""
-    choose(page, "talker")
-    page.get_by_role("button", name="Chat", exact=True).click()
-    return page.get_by_role("region", name="Conversation")
+    """Choose a model that talks; return the conversation with it."""
+    page.get_by_label("Model", exact=True).select_option("me/demo/talker")
+    chat = page.get_by_role("region", name="Conversation")
+    chat.wait_for()
+    return chat
 
 
 def say(chat: Any, text: str) -> None:
@@ -526,6 +543,33 @@ def test_a_conversation_goes_on_with_what_was_said(page: Any) -> None:
     page.get_by_role("region", name="talker.openai_stream_transport").wait_for()
     page.get_by_role("link", name="Try it").click()
     page.get_by_role("region", name="Conversation").get_by_text("You said: hello").first.wait_for()
+
+
+def test_the_methods_behind_a_conversation_can_be_called_too(page: Any) -> None:
+    talk(page)
+    page.get_by_role("button", name="Chat", exact=True).click()
+    form = page.get_by_role("form", name="Call openai_transport")
+    form.get_by_label("msg").fill("{}")
+    send(form)
+    ended(page).get_by_text('"whole"').wait_for()
+    page.get_by_role("button", name="Chat", exact=True).click()
+    page.get_by_role("region", name="Conversation").wait_for()
+
+
+def test_a_model_of_the_sdks_openai_class_is_talked_to(browser: Any, tmp_path: Path) -> None:
+    process = EmulatorProcess(tmp_path, "openai")
+    process.client().close()
+    try:
+        with opened(browser, process) as page:
+            page.get_by_role("link", name="Try it").click()
+            chat = page.get_by_role("region", name="Conversation")
+            say(chat, "hello there")
+            assert "You" in last(chat).inner_text()
+            chat.get_by_text("You").first.wait_for()
+            say(chat, "fail")
+            last(chat).get_by_role("alert").get_by_text("the backend is out of order").first.wait_for()
+    finally:
+        process.end(signal.SIGTERM)
 
 
 def test_a_conversation_has_a_system_prompt_and_settings(page: Any) -> None:

@@ -5,6 +5,9 @@ import { hrefOf } from "./addresses";
 import type { Conversation, Said } from "./conversation";
 import { CallState, Failure } from "./try_answer";
 
+// So near to its end, in pixels, the list follows what is written.
+const FOLLOWED = 150;
+
 export function Chat({ conversation, model }: { conversation: Conversation; model: string }) {
   const { said, running } = conversation;
   return (
@@ -25,8 +28,11 @@ function Messages({ said }: { said: Said[] }) {
   const list = useRef<HTMLOListElement>(null);
   const last = said[said.length - 1];
   useEffect(() => {
-    list.current?.scrollTo({ top: list.current.scrollHeight });
-  }, [said.length, last?.text.length]);
+    const element = list.current;
+    // Whoever scrolled back reads there.
+    const isAtEnd = element && element.scrollHeight - element.scrollTop - element.clientHeight < FOLLOWED;
+    if (isAtEnd || last?.text === "") element?.scrollTo({ top: element.scrollHeight });
+  }, [said.length, last?.text.length, last?.call?.state]);
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls is reached by the keyboard, too
     <ol class="messages" ref={list} tabIndex={0} aria-label="Messages">
@@ -67,7 +73,7 @@ function Message({ said }: { said: Said }) {
       )}
       {call && (
         <div class="quiet about">
-          <CallState call={call} />
+          <CallState call={call} parts="chunks" />
           {call.requestId && <a href={hrefOf("requests", call.requestId)}>its request</a>}
         </div>
       )}

@@ -32,7 +32,7 @@ export function Answer({ call, method }: { call: TryCall; method: Method }) {
   );
 }
 
-export function CallState({ call }: { call: TryCall }) {
+export function CallState({ call, parts = "answers" }: { call: TryCall; parts?: string }) {
   useTicking(call.isRunning);
   const took = call.isRunning ? performance.now() - call.began : call.milliseconds;
   const words = {
@@ -48,7 +48,7 @@ export function CallState({ call }: { call: TryCall }) {
       </span>
       {` · ${milliseconds(took)}`}
       {call.firstAfter !== undefined && call.count > 1 && ` · first after ${milliseconds(call.firstAfter)}`}
-      {call.count > 1 && ` · ${count(call.count)} answers`}
+      {call.count > 1 && ` · ${count(call.count)} ${parts}`}
     </p>
   );
 }

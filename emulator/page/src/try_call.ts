@@ -8,6 +8,10 @@ import { act, follow } from "./source";
 const MOST_ANSWERS = 2000;
 const MOST_CHARACTERS = 4 * 1024 * 1024;
 
+// A browser has six connections to one address: events take one, and further items of streams need one.
+const MOST_RUNNING = 3;
+const TOO_MANY = `${MOST_RUNNING} calls of this page are running: let one end, or cancel one, and send again.`;
+
 export interface Asking {
   model: string;
   version?: string;
@@ -33,6 +37,8 @@ interface Line {
   error?: CallError;
   milliseconds?: number;
 }
+
+const running = new Set<TryCall>();
 
 export class TryCall extends Listened {
   readonly answers: ShownValue[][] = [];
@@ -93,6 +99,12 @@ export class TryCall extends Listened {
   }
 
   private async run(): Promise<void> {
+    if (running.size >= MOST_RUNNING) {
+      this.fail(TOO_MANY);
+      this.opened("");
+      return;
+    }
+    running.add(this);
     try {
       for await (const line of follow<Line>("try", this.asking, this.stop.signal)) this.take(line);
       if (this.isRunning)
@@ -100,6 +112,7 @@ export class TryCall extends Listened {
     } catch (error) {
       if (this.isRunning) this.fail(saidBy(error));
     }
+    running.delete(this);
     this.opened("");
   }
 

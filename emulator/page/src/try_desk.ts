@@ -40,7 +40,10 @@ export class TryDesk extends Listened {
 
   async load(): Promise<void> {
     try {
+      const isFirst = this.told === undefined;
       this.told = await ask<Methods>("methods", { model: this.model });
+      // Whoever comes to a model that talks wants to talk to it.
+      if (isFirst && !this.method) this.isChat = this.told.chat !== "";
       this.problem = "";
     } catch (error) {
       this.problem = saidBy(error);
@@ -55,6 +58,7 @@ export class TryDesk extends Listened {
 
   choose(method: string): void {
     this.method = method;
+    this.isChat = false;
     this.tellNow();
   }
 

@@ -44,7 +44,7 @@ export function ArgumentField(props: FieldProps) {
         {canReset && (
           <button
             type="button"
-            class="small"
+            class="small beside"
             aria-label={`Use the default of ${name}`}
             onClick={() => onChange(emptyDraft(field))}
           >

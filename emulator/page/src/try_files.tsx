@@ -36,7 +36,7 @@ export function FileField({ name, kind, draft, onChange, describedBy }: FileProp
           onChange={(event) => take(event.currentTarget.files?.[0])}
         />
       </label>
-      <span class="quiet">or drop one here</span>
+      <span class="quiet beside">or drop one here</span>
       {draft.file ? (
         <Chosen file={draft.file} name={name} onClear={clear} />
       ) : (

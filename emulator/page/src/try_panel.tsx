@@ -120,6 +120,16 @@ function Chooser({ state, desk }: { state: EmulatorState; desk: TryDesk }) {
   const deployed = deployedModels(state);
   const others = state.models.filter((each) => !deployed.includes(each));
   const methods = desk.told?.methods ?? [];
+  // Made once for each state: there may be thousands.
+  const models = useMemo(
+    () => (
+      <>
+        <Options label="deployed" models={deployed} />
+        <Options label="not deployed" models={others} />
+      </>
+    ),
+    [state],
+  );
   const go = (model: string) => {
     location.hash = hrefOf("try", model);
   };
@@ -128,17 +138,15 @@ function Chooser({ state, desk }: { state: EmulatorState; desk: TryDesk }) {
       <span>
         <label for="try-model">Model</label>{" "}
         <select id="try-model" value={desk.model} onChange={(event) => go(event.currentTarget.value)}>
-          <Options label="deployed" models={deployed} />
-          <Options label="not deployed" models={others} />
+          {models}
         </select>
       </span>
-      {methods.length > 0 && (
+      {methods.length > 0 && !desk.isChat && (
         <span>
           <label for="try-method">Method</label>{" "}
           <select
             id="try-method"
             value={desk.chosen?.name ?? ""}
-            disabled={desk.isChat}
             onChange={(event) => go(`${desk.model}/${event.currentTarget.value}`)}
           >
             {methods.map((each) => (
@@ -197,8 +205,7 @@ function MethodForm({ desk, method }: { desk: TryDesk; method: Method }) {
     void send();
   };
   return (
-    <>
-      {method.description && <p class="docstring">{method.description}</p>}
+    <div class="columns">
       <form
         ref={form}
         aria-label={`Call ${method.name}`}
@@ -209,6 +216,7 @@ function MethodForm({ desk, method }: { desk: TryDesk; method: Method }) {
           void send();
         }}
       >
+        {method.description && <p class="docstring">{method.description}</p>}
         {method.arguments.length === 0 && <p class="quiet">{method.name} takes no arguments.</p>}
         {method.arguments.map((field) => (
           <ArgumentField
@@ -234,7 +242,7 @@ function MethodForm({ desk, method }: { desk: TryDesk; method: Method }) {
         )}
       </form>
       {call && <Answer call={call} method={method} />}
-    </>
+    </div>
   );
 }
 

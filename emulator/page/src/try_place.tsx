@@ -1,6 +1,7 @@
 // Chooses where a call goes, and as which user: the way of the rules, a deployment, or a nodepool.
 
-import type { EmulatorState } from "./told";
+import { useMemo } from "preact/hooks";
+import type { DeploymentState, EmulatorState } from "./told";
 import type { Place, TryDesk } from "./try_desk";
 
 const KINDS = ["deployment", "nodepool"] as const;
@@ -16,8 +17,7 @@ export function WhereItGoes({ state, desk }: { state: EmulatorState; desk: TryDe
     if (kindOf === "nodepool") place.nodepool = name;
     desk.go(place);
   };
-  const deployments = state.deployments.map((each) => `${each.user_id}/${each.deployment_id}`);
-  const pools = usedPools(state);
+  const { deployments, pools, options } = useMemo(() => choicesOf(state, desk.model), [state, desk.model]);
   const isGone = (deployment && !deployments.includes(deployment)) || (nodepool && !pools.includes(nodepool));
   return (
     <div class="bar">
@@ -26,20 +26,7 @@ export function WhereItGoes({ state, desk }: { state: EmulatorState; desk: TryDe
         <select id="try-place" value={value} onChange={(event) => go(event.currentTarget.value)}>
           <option value="">as the rules decide</option>
           {isGone && <option value={value}>{deployment || nodepool} (gone)</option>}
-          <optgroup label="deployment">
-            {deployments.map((each) => (
-              <option key={each} value={`deployment ${each}`}>
-                {each}
-              </option>
-            ))}
-          </optgroup>
-          <optgroup label="nodepool">
-            {pools.map((each) => (
-              <option key={each} value={`nodepool ${each}`}>
-                {each}
-              </option>
-            ))}
-          </optgroup>
+          {options}
         </select>
       </span>
       <label>
@@ -53,6 +40,35 @@ export function WhereItGoes({ state, desk }: { state: EmulatorState; desk: TryDe
         />
       </label>
     </div>
+  );
+}
+
+// Made once for each state: there may be thousands.
+function choicesOf(state: EmulatorState, model: string) {
+  const own = state.deployments.filter((each) => each.model === model);
+  const others = state.deployments.filter((each) => each.model !== model);
+  const nameOf = (each: DeploymentState) => `${each.user_id}/${each.deployment_id}`;
+  const pools = usedPools(state);
+  const options = (
+    <>
+      <Choices label="deployment" kind="deployment" names={own.map(nameOf)} />
+      <Choices label="nodepool" kind="nodepool" names={pools} />
+      <Choices label="deployment of another model" kind="deployment" names={others.map(nameOf)} />
+    </>
+  );
+  return { deployments: state.deployments.map(nameOf), pools, options };
+}
+
+function Choices({ label, kind, names }: { label: string; kind: string; names: string[] }) {
+  if (!names.length) return null;
+  return (
+    <optgroup label={label}>
+      {names.map((each) => (
+        <option key={each} value={`${kind} ${each}`}>
+          {each}
+        </option>
+      ))}
+    </optgroup>
   );
 }
 

@@ -8,6 +8,7 @@ from typing import Any
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
 from clarifai_emulator.api.call import ApiCall
+from clarifai_emulator.api.failed import failure_reason
 from clarifai_emulator.control.page.call_views import OUTPUT, secrets_of, value_address
 from clarifai_emulator.control.page.page_values import ValueView, shown_values
 from clarifai_emulator.control.page.try_requests import Attempt
@@ -37,7 +38,7 @@ class ToldAnswers:
             raise answer
         status = answer.status
         if status.code not in _GOOD:
-            return self._failed(status.code, status.description, status.details, list(_trace_of(answer)))
+            return self._failed(status.code, status.description, *_failure_of(answer))
         line = {"answer": self._values(answer), **self._about()}
         self._number += 1
         return line
@@ -66,7 +67,7 @@ class ToldAnswers:
         lines = "\n".join(trace).splitlines()
         error = {
             "code": code,
-            "description": description,
+            "description": description or (describe(code) if code else ""),
             "details": self._secrets.hide(details),
             "stack_trace": self._secrets.hide("\n".join(lines[-_MOST_LINES:])),
         }
@@ -81,7 +82,11 @@ class ToldAnswers:
         }
 
 
-def _trace_of(answer: Any) -> list[str]:
-    """Return the traceback of an answer: of an output, where the answer itself only says that one failed."""
-    outputs = (each.status for each in answer.outputs if each.status.code not in _GOOD)
-    return next((list(each.stack_trace) for each in (answer.status, *outputs) if each.stack_trace), [])
+def _failure_of(answer: Any) -> tuple[str, list[str]]:
+    """Return what failed, and the traceback: of an output, where the answer itself only says that one failed."""
+    failed = (each.status for each in answer.outputs if each.status.code not in _GOOD)
+    stati = [answer.status, *failed]
+    told = next((each for each in stati if each.details or each.stack_trace), answer.status)
+    trace = list(told.stack_trace)
+    # With a traceback there is the kind of the error, and the line of the model.
+    return (failure_reason(told) if trace else told.details), trace
