@@ -102,7 +102,7 @@ def person(browser: Any, emulator: EmulatorProcess) -> Iterator[Person]:
 def test_five_wishes_take_four_clicks_each(person: Person) -> None:
     page = person.page
     person.clicks("link", "Map")
-    person.sees("my-model")  # it is there, and where it runs
+    page.get_by_role("listitem").filter(has_text="deploy-my-model").first.wait_for()  # it is there
 
     person.wishes()  # to call it
     person.clicks("link", "Try it")
