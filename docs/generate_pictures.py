@@ -160,7 +160,45 @@ def traffic(page: Any) -> None:
     page.get_by_role("link", name="Traffic", exact=True).click()
 
 
-PANELS: dict[str, Callable[[Any], None]] = {"requests": requests, "map": map_of_request, "replicas": replicas, "resources": resources, "faults": faults, "traffic": traffic}
+def try_it(page: Any) -> None:
+    """Show a call with a picture, and what came back."""
+    page.get_by_role("link", name="Try it").click()
+    page.get_by_label("Model", exact=True).select_option("me/shop/reader")
+    page.get_by_label("Method", exact=True).select_option("thumbnail")
+    form = page.get_by_role("form", name="Call thumbnail")
+    picture = {"name": "shoes.png", "mimeType": "image/png", "buffer": _painted(3)}
+    form.get_by_label("image, file").set_input_files(picture)
+    form.get_by_role("img", name="Preview of image").wait_for()
+    form.get_by_role("button", name="Send").click()
+    page.get_by_role("region", name="Answer").get_by_role("img").wait_for()
+
+
+def chat(page: Any) -> None:
+    """Show a conversation."""
+    page.get_by_role("link", name="Try it").click()
+    page.get_by_label("Model", exact=True).select_option("me/shop/assistant")
+    conversation = page.get_by_role("region", name="Conversation")
+    conversation.get_by_label("Message", exact=True).fill("Which of these shoes are red?")
+    conversation.get_by_role("button", name="Send").click()
+    conversation.get_by_text("several words.").first.wait_for()
+
+
+def contracts(page: Any) -> None:
+    """Show what models promise, and how one differs from its lock file."""
+    page.get_by_role("link", name="Contracts", exact=True).click()
+
+
+PANELS: dict[str, Callable[[Any], None]] = {
+    "requests": requests,
+    "map": map_of_request,
+    "replicas": replicas,
+    "try": try_it,
+    "chat": chat,
+    "traffic": traffic,
+    "faults": faults,
+    "contracts": contracts,
+    "resources": resources,
+}
 
 
 @contextmanager
