@@ -42,7 +42,7 @@ _COLOURS = {
 }
 _SEVERITIES = {"error": "red", "warning": "yellow", "unchecked": "magenta"}
 # Steps within a request or a start, which other lines tell already.
-_DETAILS = ("route.decided", "replica.ready", "work.")
+_DETAILS = ("route.decided", "replica.loading", "replica.ready", "work.")
 _BORING = frozenset({"seq", "time", "kind"})
 _DIM, _PLAIN = click.style("|", dim=True).split("|")
 _OK = click.style("ok", fg="green")

@@ -313,6 +313,8 @@ class Replicas:
             spec = self._launch_specs.make(fleet, record, source, tell, self._debuggers.of(debugged))
             record.genuine_because = self._launch_specs.why_genuine(source.backend)
             record.process = await backend.start(spec, explaining(tell))
+            if record.ready is None:  # in this process, its model is loaded by now
+                self._report.replica(fleet, record, "replica.loading", "its process has started")
             if record.process.debugger is not None:
                 attaching = self._debuggers.attach(debugged, record.replica_id, record.process)
                 debugging = begin(attaching, "attaching of a debugger", partial(self._kill_unready, record))

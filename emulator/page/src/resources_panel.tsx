@@ -66,7 +66,11 @@ function KindList({ kinds, chosen }: { kinds: KindCount[]; chosen: string }) {
 function Names({ emulator, kind, chosen }: { emulator: Emulator; kind: string; chosen: string }) {
   const [search, setSearch] = useState("");
   const [start, setStart] = useState(0);
-  const { value, problem } = useResources<ResourceList>(emulator, { kind, search, start: String(start) });
+  const { value, problem } = useResources<ResourceList>(emulator, {
+    kind,
+    ...(search && { search }),
+    ...(start && { start: String(start) }),
+  });
   const last = value ? Math.min(value.found, start + PAGE) : 0;
   return (
     <section aria-labelledby="names-title">
@@ -80,18 +84,20 @@ function Names({ emulator, kind, chosen }: { emulator: Emulator; kind: string; c
         </p>
       ) : (
         <>
-          <label class="bar">
-            <span class="hidden">Search by id</span>
-            <input
-              type="search"
-              placeholder="search by id"
-              value={search}
-              onInput={(event) => {
-                setSearch(event.currentTarget.value);
-                setStart(0);
-              }}
-            />
-          </label>
+          {emulator.link !== "saved" && (
+            <label class="bar">
+              <span class="hidden">Search by id</span>
+              <input
+                type="search"
+                placeholder="search by id"
+                value={search}
+                onInput={(event) => {
+                  setSearch(event.currentTarget.value);
+                  setStart(0);
+                }}
+              />
+            </label>
+          )}
           {value && <p role="status">{said(value, kind, search, start, last)}</p>}
           <ul class="names">
             {value?.items.map((each) => (
@@ -108,7 +114,7 @@ function Names({ emulator, kind, chosen }: { emulator: Emulator; kind: string; c
                 Newer
               </button>
             )}
-            {value && last < value.found && (
+            {value && last < value.found && emulator.link !== "saved" && (
               <button type="button" onClick={() => setStart(start + PAGE)}>
                 Older
               </button>

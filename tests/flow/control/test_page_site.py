@@ -30,6 +30,7 @@ DATA = (
     "request?id=x",
     "log?replica=x",
     "build?model=x",
+    "lives",
     "route?model=me/demo/hello",
     "resources",
 )
@@ -414,3 +415,16 @@ def test_new_lines_of_a_full_log_are_found_without_a_look_at_the_old_ones(tmp_pa
         took = min(thread.run(look) for _ in range(20))
         figure(f"new lines of a replica among 1,000,000 kept: {took * 1e6:.0f} µs")
         assert took < 0.005
+
+
+def test_lives_of_replicas_outlast_their_events(emulator: EmulatorThread) -> None:
+    emulator.deploy(MODELS / "hello")
+    emit(emulator, *["test.much"] * 10_001)
+    assert list(emulator.events("replica.")) == []
+    steps = data(emulator, "lives")["steps"]
+    (replica,) = emulator.status()["deployments"][0]["versions"][0]["replicas"]
+    own = [each for each in steps if each["replica_id"] == replica["replica_id"]]
+    assert [each["kind"] for each in own] == ["replica.starting", "replica.loading", "replica.live"]
+    assert {(each["deployment_id"], each["nodepool"], each["model_id"]) for each in own} == {
+        ("deploy-hello", "me/local/cpu", "hello")
+    }

@@ -41,6 +41,33 @@ def log_of_build(emulator: Emulator, model: ModelAddress, version_id: str) -> di
     return {**_newest(lines), **made}
 
 
+def lives_of_replicas(emulator: Emulator) -> dict[str, Any]:
+    """Return what the emulator noted of each replica's life, oldest first: also what the event bus no longer keeps,
+    since every request makes some events, and few are about replicas."""
+    emulator.keep_logs()
+    steps: deque[dict[str, Any]] = deque(maxlen=_MOST_LINES)
+    for line in emulator.logbook.lines(RUNNER_EVENTS):
+        kind, colon, message = line.message.partition(": ")
+        if line.replica_id and colon and kind.startswith("replica."):
+            ids = line.ids
+            nodepool = "/".join((ids["user_id"], ids["compute_cluster_id"], ids["nodepool_id"]))
+            steps.append(
+                {
+                    "time": round(line.time, 6),
+                    "kind": kind,
+                    "message": message[:_MOST_CHARACTERS],
+                    "replica_id": line.replica_id,
+                    "deployment_id": line.deployment_id,
+                    "nodepool": nodepool,
+                    "user_id": ids["user_id"],
+                    "app_id": ids["app_id"],
+                    "model_id": ids["model_id"],
+                    "version_id": ids["model_version_id"],
+                }
+            )
+    return {"steps": list(steps)}
+
+
 def _newest(found: Iterable[LogLine]) -> dict[str, Any]:
     lines: deque[LogLine] = deque(maxlen=_MOST_LINES)
     number = 0

@@ -3,6 +3,7 @@
 state               what `status --json` prints
 request?id=ID       the kept events of one request
 log?replica=ID      what a replica printed (page_logs.py)
+lives               what became of each replica, as far back as their logs go
 build?model=…       what building a version of it printed: version=ID
 route?model=…       what `route --json` prints
 """
@@ -14,7 +15,7 @@ from importlib import metadata
 from typing import Any
 
 from clarifai_emulator.control.page.loop_turns import LoopTurns
-from clarifai_emulator.control.page.page_logs import log_of_build, log_of_replica
+from clarifai_emulator.control.page.page_logs import lives_of_replicas, log_of_build, log_of_replica
 from clarifai_emulator.control.page.page_topics import Asked, PageContext, PageTopic, Read, SavedShown, bad_request
 from clarifai_emulator.control.snapshot import snapshot_parts
 from clarifai_emulator.messages.address import ModelAddress, parse_name
@@ -37,12 +38,14 @@ class PageState(PageTopic):
             "request": self._request,
             "log": self._log,
             "build": self._build,
+            "lives": self._lives,
             "route": self._route,
         }
 
     def saved(self, shown: SavedShown) -> Iterator[tuple[str, dict[str, str]]]:
         if shown.is_whole:
             yield "state", {}
+            yield "lives", {}
         for replica in shown.replicas:
             yield "log", {"replica": replica}
 
@@ -68,6 +71,9 @@ class PageState(PageTopic):
 
     async def _build(self, asked: Asked) -> dict[str, Any]:
         return log_of_build(self.emulator, _model_of(asked.text("model")), asked.text("version"))
+
+    async def _lives(self, asked: Asked) -> dict[str, Any]:
+        return lives_of_replicas(self.emulator)
 
     async def _route(self, asked: Asked) -> dict[str, Any]:
         from clarifai_emulator.control.explaining import explained
