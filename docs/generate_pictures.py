@@ -1,5 +1,8 @@
-"""Takes the pictures of docs/page.md: each panel of the page, light and dark, on a small and a large screen, of an
-emulator that runs the tour (``fixtures/tour``) and answers real calls. Run by ``make docs-pictures``; needs Chromium."""
+"""Takes the pictures of docs/page.md: each panel of the page, light and dark, on a small and a large screen.
+
+They are of an emulator that runs the tour (``fixtures/tour``) and answers real calls. `make docs-pictures` runs it;
+it needs Chromium.
+"""
 
 from __future__ import annotations
 
