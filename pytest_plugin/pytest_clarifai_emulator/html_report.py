@@ -22,6 +22,7 @@ from pytest_clarifai_emulator.session import ENVIRONMENT, SERVING
 
 RECORD = "clarifai_html"  # JSON, as ``control/page/record_of_test.py`` gives it
 _MOST_FINDINGS = 20
+_MOST_OF_MESSAGE = 1_000
 
 
 class TestGathering:
@@ -65,6 +66,7 @@ class HtmlReport:
         if report.when == "call":
             found = [str(value) for name, value in report.user_properties if name == FINDING]
             test.findings = found[:_MOST_FINDINGS]
+        test.message = test.message or _message_of(report)
         for text in _said(report):
             self._file.say(test, text)
         # Whoever keeps the report to the end keeps the rest of it.
@@ -116,6 +118,12 @@ def _outcome_of(report: Any, before: str) -> str:
     if report.skipped:
         return "skipped"
     return "passed" if report.when == "call" else before
+
+
+def _message_of(report: pytest.TestReport) -> str:
+    """Return the message of the error for which a test failed; empty where there is none."""
+    crash = getattr(report.longrepr, "reprcrash", None)
+    return str(crash.message)[:_MOST_OF_MESSAGE] if crash is not None and report.failed else ""
 
 
 def _said(report: pytest.TestReport) -> Iterator[str]:

@@ -37,6 +37,7 @@ class ReportedTest:
     outcome: str = "passed"
     took: float = 0.0
     worker: str = ""
+    message: str = ""
     said: list[str] = field(default_factory=list[str])
     findings: list[str] = field(default_factory=list[str])
     place: tuple[int, int] | None = None
@@ -45,7 +46,7 @@ class ReportedTest:
     @property
     def text_size(self) -> int:
         """Return the bytes of its texts."""
-        return sum(len(text.encode("utf-8", "replace")) for text in (*self.said, *self.findings))
+        return sum(len(text.encode("utf-8", "replace")) for text in (self.message, *self.said, *self.findings))
 
 
 class RunFile:
@@ -179,6 +180,7 @@ def _as_dict(name: str, test: ReportedTest, record: dict[str, Any], *, is_left_o
         "outcome": test.outcome,
         "took": round(test.took, 4),
         "worker": test.worker,
+        "message": test.message,
         "said": "\n\n".join(test.said),
         "uses_emulator": test.place is not None,
         "calls": record.get("calls", []),

@@ -13,15 +13,22 @@ from typing import Any
 
 import pytest
 
-from flow.driver import MODELS, Client, write_model
+from flow.driver import MODELS, Client, inference_request, wait_for, write_model
 from flow.page_driver import HOSTILE, LIGHT_AND_DARK, PLANTED, ask, violations
 from flow.processes import EmulatorProcess, environment
 from real_browser import browser as browser
 
 pytestmark = pytest.mark.of_processes("what is saved is the same for containers")
 
+# A picture of one point.
+PIXEL = bytes.fromhex(
+    "89504e470d0a1a0a0000000d4948445200000001000000010804000000b51c0c02"
+    "0000000b4944415478da6364f80f00010501012718e3660000000049454e44ae426082"
+)
 TESTS = f'''
 import pytest
+
+PIXEL = {PIXEL!r}
 
 PLANTED = {PLANTED!r}
 HELLO, TYPES = {str(MODELS / "hello")!r}, {str(MODELS / "types")!r}
@@ -47,6 +54,12 @@ def test_hostile(clarifai, text):
 
 def test_finds(clarifai):
     clarifai.deploy(TYPES).model.echo_params(prompt="x", temperature=99.0)
+
+
+def test_sends_an_image(clarifai):
+    from clarifai.runners.utils.data_types import Image
+
+    clarifai.deploy(TYPES).model.echo_image(value=Image(bytes=PIXEL))
 
 
 def test_is_alone():
@@ -104,8 +117,6 @@ def export_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def refuse(client: Client) -> None:
-    from flow.driver import inference_request
-
     client.call("PostModelOutputs", inference_request("hello", prompt="x", deployment="none"))
 
 
@@ -153,7 +164,7 @@ def test_it_says_what_it_is_and_lists_every_test(run: Any) -> None:
     notice = run.get_by_role("complementary", name="About this file").inner_text()
     assert "Tests of project" in notice
     assert "run the tests again" in notice
-    assert "6 of 6 tests" in run.get_by_role("status").inner_text()
+    assert "7 of 7 tests" in run.get_by_role("status").inner_text()
     row = run.get_by_role("row").filter(has_text="test_asks_hello")
     assert "passed" in row.inner_text()
     row = run.get_by_role("row").filter(has_text="test_waits")
@@ -184,6 +195,16 @@ def test_a_test_shows_its_calls_with_the_way_they_went_and_logs(run: Any) -> Non
     taken = run.get_by_role("listitem").filter(has_text="taken").filter(has_text="deploy-hello").last
     assert "answered" in taken.text_content()
     run.get_by_text("passed over").first.wait_for()
+
+
+def test_a_request_of_a_test_shows_what_it_was_asked_and_answered_pictures_as_such(run: Any) -> None:
+    run.get_by_role("link", name="test_sends_an_image").click()
+    detail = run.get_by_role("region", name=re.compile("test_sends_an_image"))
+    detail.get_by_role("link", name=re.compile(r"types\.echo_image")).click()
+    picture = run.get_by_role("region", name="types.echo_image").get_by_role("img").first
+    picture.scroll_into_view_if_needed()
+    wait_for(lambda: picture.evaluate("each => each.naturalWidth") == 1)
+    assert run.get_by_role("button", name="Again").count() == 0
 
 
 def test_a_failure_shows_what_pytest_said_its_fault_and_its_findings(run: Any) -> None:

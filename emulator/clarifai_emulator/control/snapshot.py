@@ -55,7 +55,7 @@ def _deployments(emulator: Emulator) -> Iterator[dict[str, Any]]:
     for key in tuple(emulator.store.keys(Kind.DEPLOYMENT)):
         deployment: Any = emulator.store.get(Kind.DEPLOYMENT, key)
         if deployment is not None:
-            yield _deployment(emulator, deployment)
+            yield describe_deployment(emulator, deployment)
 
 
 def names(emulator: Emulator, model: str = "") -> dict[str, Any]:
@@ -104,7 +104,8 @@ def _project(project: Project) -> dict[str, Any]:
     }
 
 
-def _deployment(emulator: Emulator, deployment: Deployment) -> dict[str, Any]:
+def describe_deployment(emulator: Emulator, deployment: Deployment) -> dict[str, Any]:
+    """Return a deployment and its versions as they are now."""
     served = served_model(deployment)
     fleets = emulator.supervisor.fleets.of_deployment(deployment.user_id, deployment.id)
     return {
@@ -151,6 +152,14 @@ def _fleet(fleet: Fleet) -> dict[str, Any]:
             *(_adopted(nodepool, replica.replica_id) for nodepool, replica in fleet.adopted),
         ],
     }
+
+
+def is_at_rest(fleet: Fleet) -> bool:
+    """Tell whether nothing runs, waits or has failed: what is told of such a fleet depends on its target only."""
+    lane = fleet.lane
+    goes_on = fleet.records or fleet.wanted or fleet.retired or fleet.target.is_user_run
+    has_failed = fleet.last_failure or fleet.last_crash or fleet.stuck or lane.refusal
+    return not (goes_on or has_failed or lane.waiting or lane.in_flight or lane.pending_reason)
 
 
 def _network(record: ReplicaRecord) -> dict[str, str] | None:

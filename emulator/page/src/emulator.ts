@@ -19,7 +19,7 @@ const MANY_EVENTS = 50;
 export type Link = "connecting" | "live" | "gone" | "locked" | "saved";
 
 export class Emulator {
-  readonly requests = new Requests();
+  readonly requests = new Requests(saved !== undefined);
   readonly lives = new ReplicaLives();
   readonly spans = new ReplicaSpans();
   readonly traffic = new Traffic();

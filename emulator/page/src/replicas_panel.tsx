@@ -28,6 +28,8 @@ export function ReplicasPanel({ emulator, chosen }: { emulator: Emulator; chosen
         <h2 id="replicas-title">Replicas</h2>
         {shown.length ? (
           <ReplicaList shown={shown} chosen={chosen} since={emulator.lives.since} />
+        ) : emulator.link === "saved" ? (
+          <p class="empty">No replica had been started when this page was saved.</p>
         ) : (
           <div class="empty">
             <p>No replica has been started. Deploy a model to start one:</p>

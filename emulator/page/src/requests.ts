@@ -43,6 +43,9 @@ export class Requests {
   begun = 0;
   private events = 0;
 
+  // What was saved to a file has bounds of its own.
+  constructor(private readonly keepsAll = false) {}
+
   take(event: EmulatorEvent): void {
     const id = text(event, "request_id");
     if (!id) return;
@@ -55,7 +58,8 @@ export class Requests {
     const before = row.events.length;
     note(row, event);
     this.events += row.events.length - before;
-    if (this.rows.size > MOST_REQUESTS || (this.events > MOST_EVENTS_OF_ALL && this.rows.size > 1)) this.forget();
+    const isFull = this.rows.size > MOST_REQUESTS || (this.events > MOST_EVENTS_OF_ALL && this.rows.size > 1);
+    if (isFull && !this.keepsAll) this.forget();
   }
 
   private forget(): void {

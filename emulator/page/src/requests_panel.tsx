@@ -39,9 +39,11 @@ export function RequestsPanel({ emulator, chosen }: { emulator: Emulator; chosen
               onInput={(event) => setWords(event.currentTarget.value)}
             />
           </label>
-          <button type="button" aria-pressed={isPaused} onClick={() => setPaused(!isPaused)}>
-            {isPaused ? "Go on" : "Pause"}
-          </button>
+          {emulator.link !== "saved" && (
+            <button type="button" aria-pressed={isPaused} onClick={() => setPaused(!isPaused)}>
+              {isPaused ? "Go on" : "Pause"}
+            </button>
+          )}
           <label>
             <input
               type="checkbox"
@@ -89,6 +91,7 @@ function summary(
 
 function Nothing({ emulator, isFiltered }: { emulator: Emulator; isFiltered: boolean }) {
   if (isFiltered) return <p class="empty">No request matches the filter. Clear it, or show look-ups too.</p>;
+  if (emulator.link === "saved") return <p class="empty">No request had come when this page was saved.</p>;
   const first = emulator.state?.models[0];
   return (
     <div class="empty">

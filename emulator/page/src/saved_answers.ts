@@ -33,7 +33,9 @@ export interface SavedTest {
   // Seconds.
   took: number;
   worker: string;
-  // Why it failed, or was skipped.
+  // Of the error for which it failed.
+  message: string;
+  // All that pytest says of a failure; why it was skipped.
   said: string;
   uses_emulator: boolean;
   calls: SavedCall[];

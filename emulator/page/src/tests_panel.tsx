@@ -167,12 +167,7 @@ function OneTest({ test, emulator }: { test: SavedTest; emulator: Emulator }) {
           {each}
         </p>
       ))}
-      {test.said && (
-        <>
-          <h3>{test.outcome === "skipped" || test.outcome === "xfailed" ? "Reason" : "What it says"}</h3>
-          <pre class={`test-said ${test.outcome === "error" ? "failed" : test.outcome}`}>{test.said}</pre>
-        </>
-      )}
+      <Why test={test} />
       {test.findings.length > 0 && (
         <>
           <h3>Contract findings</h3>
@@ -197,7 +192,26 @@ function OneTest({ test, emulator }: { test: SavedTest; emulator: Emulator }) {
       {test.logs.map((log) => (
         <LogOfTest key={log.replica} log={log} />
       ))}
+      {test.message && (
+        <details>
+          <summary>All that pytest says of the failure</summary>
+          <pre class="test-said failed">{test.said}</pre>
+        </details>
+      )}
     </section>
+  );
+}
+
+// The error alone, where there is one: a traceback would hide the calls that led to it.
+function Why({ test }: { test: SavedTest }) {
+  const isBroken = test.outcome === "failed" || test.outcome === "error";
+  const said = test.message || test.said;
+  if (!said) return null;
+  return (
+    <>
+      <h3>{isBroken ? "Why it failed" : "Reason"}</h3>
+      <pre class={isBroken ? "test-said failed" : "test-said"}>{said}</pre>
+    </>
   );
 }
 

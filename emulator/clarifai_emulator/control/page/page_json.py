@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 from clarifai_emulator.api.rest.transcoding import read_json
@@ -52,6 +53,15 @@ async def json_in_turns(data: Any) -> bytes:
     return b"".join([piece async for piece in LoopTurns().through(_json_pieces(data, _PIECES_LEVELS))])
 
 
+def with_lists(data: Any) -> Any:
+    """Return data in which a list may be an iterator, as a read may give it, with lists. Bytes in it are JSON."""
+    if isinstance(data, dict):
+        return {name: with_lists(value) for name, value in data.items()}
+    if isinstance(data, Iterator):
+        return [json.loads(each) if isinstance(each, bytes) else each for each in data]
+    return data
+
+
 def _json_pieces(data: Any, levels: int) -> Iterator[bytes]:
     if levels and isinstance(data, dict) and data:
         opening = b"{"
@@ -60,12 +70,15 @@ def _json_pieces(data: Any, levels: int) -> Iterator[bytes]:
             yield from _json_pieces(value, levels - 1)
             opening = b", "
         yield b"}"
-    elif levels and isinstance(data, list) and len(data) > _MOST_AT_ONCE:
+    elif isinstance(data, Iterator) or (levels and isinstance(data, list) and len(data) > _MOST_AT_ONCE):
+        items = iter(data)
         opening = b"["
-        for start in range(0, len(data), _MOST_AT_ONCE):
-            yield opening + json_bytes(data[start : start + _MOST_AT_ONCE])[1:-1]
+        # What is a piece already is let go: kept whole, it would be gone through by the garbage collection.
+        while some := list(islice(items, _MOST_AT_ONCE)):
+            is_json = isinstance(some[0], bytes)
+            yield opening + (b", ".join(some) if is_json else json_bytes(some)[1:-1])
             opening = b", "
-        yield b"]"
+        yield b"]" if opening == b", " else b"[]"
     else:
         yield json_bytes(data)
 

@@ -25,6 +25,7 @@ from clarifai_emulator.control.page.page_file import (
     page_document,
     saved_json,
 )
+from clarifai_emulator.control.page.page_json import with_lists
 from clarifai_emulator.control.page.page_topic_table import TOPICS
 from clarifai_emulator.control.page.page_topics import Asked, PageContext, SavedShown
 from clarifai_emulator.emulator import Emulator
@@ -93,18 +94,20 @@ class TopicAnswers:
                 answer = await _unless_refused(self._reads[name](Asked(query, NO_PEER)))
                 if answer is None:
                     continue
+                answer = with_lists(answer)
                 yield name, address_of(name, query), answer
-                for address in _media_in(answer):
-                    file = await self._media(address)
-                    if file:
-                        yield name, address, file
+                for where in _media_in(answer):
+                    file, _, words = where.partition("?")
+                    asked = dict(parse_qsl(words))
+                    content = await self._media(file, asked)
+                    if content:
+                        yield name, address_of(file, asked), content
 
-    async def _media(self, address: str) -> str:
+    async def _media(self, name: str, query: dict[str, str]) -> str:
         """Return a file as its data: address; an empty text for one that is too large."""
-        name, _, query = address.partition("?")
         if name not in self._files:
             return ""
-        file = await _unless_refused(self._files[name](Asked(dict(parse_qsl(query)), NO_PEER)))
+        file = await _unless_refused(self._files[name](Asked(query, NO_PEER)))
         if file is None or len(file.content) > _MOST_OF_FILE:
             return ""
         return f"data:{file.kind};base64,{base64.b64encode(file.content).decode()}"

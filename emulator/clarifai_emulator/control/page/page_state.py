@@ -14,9 +14,9 @@ from collections.abc import Iterator, Mapping
 from importlib import metadata
 from typing import Any
 
-from clarifai_emulator.control.page.loop_turns import LoopTurns
 from clarifai_emulator.control.page.page_logs import lives_of_replicas, log_of_build, log_of_replica
 from clarifai_emulator.control.page.page_topics import Asked, PageContext, PageTopic, Read, SavedShown, bad_request
+from clarifai_emulator.control.page.resting_deployments import RestingDeployments
 from clarifai_emulator.control.snapshot import snapshot_parts
 from clarifai_emulator.messages.address import ModelAddress, parse_name
 
@@ -30,6 +30,7 @@ class PageState(PageTopic):
 
     def __init__(self, context: PageContext) -> None:
         super().__init__(context)
+        self._resting = RestingDeployments()
         self._version = metadata.version("clarifai-emulator")
 
     def reads(self) -> Mapping[str, Read]:
@@ -50,10 +51,8 @@ class PageState(PageTopic):
             yield "log", {"replica": replica}
 
     async def _state(self, asked: Asked) -> dict[str, Any]:
-        turns = LoopTurns()
-        state: dict[str, Any] = {}
-        for name, part in snapshot_parts(self.emulator):
-            state[name] = [each async for each in turns.through(part)] if isinstance(part, Iterator) else part
+        # Its long lists are made while they are sent.
+        state = {**dict(snapshot_parts(self.emulator)), "deployments": self._resting.of(self.emulator)}
         return {"run": self.emulator.run_id, "version": self._version, "state": state}
 
     async def _request(self, asked: Asked) -> dict[str, Any]:

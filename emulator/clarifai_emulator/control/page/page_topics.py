@@ -102,7 +102,8 @@ class PageTopic:
         self.emulator = context.emulator
 
     def reads(self) -> Mapping[str, Read]:
-        """Return what can be read, by name."""
+        """Return what can be read, by name. A long list may be an iterator, of values or of JSON as bytes, which is
+        made as it is sent."""
         return {}
 
     def acts(self) -> Mapping[str, Read]:

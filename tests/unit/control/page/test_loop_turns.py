@@ -12,7 +12,7 @@ import pytest
 
 from clarifai_emulator.control.page import loop_turns
 from clarifai_emulator.control.page.loop_turns import LoopTurns
-from clarifai_emulator.control.page.page_json import json_bytes, json_in_turns
+from clarifai_emulator.control.page.page_json import json_bytes, json_in_turns, with_lists
 
 
 @pytest.fixture
@@ -43,6 +43,18 @@ async def test_others_have_a_turn_every_few_items() -> None:
 async def test_what_is_made_at_once_is_not_broken_off() -> None:
     assert [each async for each in LoopTurns().through([])] == []
     assert [each async for each in LoopTurns().through("ab")] == ["a", "b"]
+
+
+async def test_an_iterator_is_a_list_that_is_made_as_it_is_sent() -> None:
+    told = {"none": iter(()), "state": {"few": iter("ab"), "many": ({"id": number} for number in range(120))}}
+    many = [{"id": number} for number in range(120)]
+    whole = {"none": [], "state": {"few": ["a", "b"], "many": many}}
+    assert json.loads(await json_in_turns(told)) == whole
+    told = {"none": iter(()), "state": {"few": iter("ab"), "many": iter(many)}}
+    assert with_lists(told) == whole
+    texts = [json_bytes(each) for each in many]
+    assert json.loads(await json_in_turns({"many": iter(texts)})) == {"many": many}
+    assert with_lists({"many": iter(texts)}) == {"many": many}
 
 
 @pytest.mark.parametrize(
