@@ -64,6 +64,26 @@ class Tour:
         place = ("--deployment-id", "ranker-prod", "--cluster", "aws-east", "--nodepool", "small")
         self.run("deploy", "models/ranker", *place, "--port", str(PORT))
 
+    def test(self) -> Path:
+        """Run the tests of a client's project, and return the page of the run."""
+        report = self.folder / "run.html"
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-p",
+            "no:cacheprovider",
+            "--clarifai-html",
+            str(report),
+            ".",
+        ]
+        project = TOUR.parent / "clients" / "greeter"
+        done = subprocess.run(command, env=self._environ, cwd=project, capture_output=True, text=True, check=False)
+        if not report.exists():
+            raise RuntimeError(f"{done.stdout}{done.stderr}")
+        return report
+
     def stop(self) -> None:
         """Stop it."""
         self.run("down", "--port", str(PORT), fails=True)
@@ -189,8 +209,17 @@ def chat(page: Any) -> None:
 def contracts(page: Any) -> None:
     """Show what models promise, and how one differs from its lock file."""
     page.get_by_role("link", name="Contracts", exact=True).click()
+    page.get_by_role("link", name="me/shop/ranker").first.click()
 
 
+def tests(page: Any) -> None:
+    """Show one test of a run, with its calls."""
+    page.get_by_role("link", name="Tests", exact=True).click()
+    page.get_by_role("row").nth(1).get_by_role("link").first.click()
+
+
+# Of the page of a test run, which is a file.
+SAVED = ("tests",)
 PANELS: dict[str, Callable[[Any], None]] = {
     "requests": requests,
     "map": map_of_request,
@@ -201,6 +230,7 @@ PANELS: dict[str, Callable[[Any], None]] = {
     "faults": faults,
     "contracts": contracts,
     "resources": resources,
+    "tests": tests,
 }
 
 
@@ -235,7 +265,7 @@ def take_pictures(names: list[str]) -> None:
     PICTURES.mkdir(exist_ok=True)
     arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
     with running_tour() as tour, sync_playwright() as playwright:
-        address = tour.address
+        address, run = tour.address, tour.test().as_uri()
         with playwright.chromium.launch(executable_path=chromium, args=arguments) as browser:
             for scheme in SCHEMES:
                 for width, height in SIZES:
@@ -245,6 +275,8 @@ def take_pictures(names: list[str]) -> None:
                     page.set_default_timeout(15_000)
                     page.goto(address)
                     for name in names or PANELS:
+                        if name in SAVED:
+                            page.goto(run)
                         PANELS[name](page)
                         page.mouse.move(0, 0)
                         page.wait_for_timeout(600)
