@@ -4,20 +4,32 @@ from __future__ import annotations
 
 import re
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 from clarifai_grpc.grpc.api.resources_pb2 import ComputeCluster, InstanceType, NodeCapacityType, Nodepool
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
-from flow.driver import Client, wait_for
+from flow.driver import Client, wait_for, write_model
 from flow.page_driver import LIGHT_AND_DARK, ask, opened, violations
-from flow.processes import EmulatorProcess
+from flow.processes import EmulatorProcess, environment
 from real_browser import browser as browser
 
 pytestmark = pytest.mark.of_processes("what the page shows is the same for containers")
 
+SPOKEN = """
+from clarifai.runners.models.model_class import ModelClass
+
+class Spoken(ModelClass):
+    @ModelClass.method
+    def predict(self, text: str) -> str:
+        return text
+"""
 GPUS = ("--accelerators", "simulated:2xNVIDIA-A10G")
 
 
@@ -96,6 +108,36 @@ def test_gpus_are_shown_by_id_with_the_replica_that_has_them(page: Any) -> None:
     page.get_by_role("heading", name="Replica ").last.wait_for()
 
 
+def test_a_directory_in_the_dev_loop_says_what_its_last_save_came_to(
+    page: Any, emulator: EmulatorProcess, client: Client, tmp_path: Path
+) -> None:
+    folder = write_model(tmp_path, "spoken", SPOKEN)
+    with developing(emulator, folder, tmp_path / "dev.log"):
+        page.get_by_role("link", name="Map").click()
+        card = page.get_by_role("listitem").filter(has_text=re.compile("^deploy-spoken")).last
+        card.get_by_text(re.compile(r"^In the dev loop: code \w+ of ")).wait_for(timeout=60_000)
+        model = folder / "1" / "model.py"
+        model.write_text(SPOKEN.replace("return text", "return (text"))
+        card.get_by_text("last save failed after").wait_for(timeout=30_000)
+        card.get_by_text(re.compile(r"model\.py, line \d+")).wait_for()
+        model.write_text(SPOKEN.replace("return text", "return text + text"))
+        card.get_by_text("last save ready after").wait_for(timeout=30_000)
+
+
+@contextmanager
+def developing(emulator: EmulatorProcess, folder: Path, log: Path) -> Iterator[None]:
+    """Run ``dev`` for a directory in a running emulator."""
+    command = [sys.executable, "-m", "clarifai_emulator", "dev", str(folder), "--port", str(emulator.port)]
+    environ = environment(XDG_STATE_HOME=str(emulator.temporary.parent / "state"))
+    with log.open("w") as output:
+        process = subprocess.Popen(command, env=environ, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+    try:
+        yield
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(timeout=15)
+
+
 def test_it_shows_who_asks(page: Any, client: Client) -> None:
     page.get_by_role("link", name="Map").click()
     ask(client, "hello")
@@ -144,7 +186,7 @@ def test_it_is_read_light_and_dark_on_small_and_large_screens(
         assert violations(page) == []
 
 
-def test_of_many_deployments_clusters_are_folded_searched_and_opened(browser: Any, tmp_path: Any) -> None:
+def test_of_many_deployments_clusters_are_folded_searched_and_opened(browser: Any, tmp_path: Path) -> None:
     process = EmulatorProcess(tmp_path, "hello")
     client = process.client()
     try:
