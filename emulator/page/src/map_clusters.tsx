@@ -190,7 +190,7 @@ function ClusterBand({ drawn, state, lit, isFoldable, onOpen }: BandProps) {
       </h3>
       <p class="quiet">{countsOf(cluster)}</p>
       {deployments.length + nodepools.length > 0 && (
-        <div class="columns">
+        <div class="map-columns">
           <Deployments deployments={deployments} state={state} lit={lit} />
           <div>
             {nodepools.length > 0 && <p class="column">Nodepools</p>}
