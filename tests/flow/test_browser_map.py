@@ -12,7 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from clarifai_grpc.grpc.api.resources_pb2 import ComputeCluster, InstanceType, NodeCapacityType, Nodepool
+from clarifai_grpc.grpc.api.resources_pb2 import (
+    ComputeCluster,
+    ComputeInfo,
+    InstanceType,
+    NodeCapacityType,
+    Nodepool,
+)
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
 from flow.driver import Client, wait_for, write_model
@@ -86,6 +92,19 @@ def test_a_nodepool_says_what_it_costs_what_it_has_and_what_is_taken(page: Any) 
     assert "0.25 GiB of 2.89 GiB memory" in said
     own = page.get_by_role("listitem").filter(has_text=re.compile("^cpu ")).last.inner_text()
     assert "free of charge" in own
+
+
+def test_what_an_instance_type_costs_is_said_to_be_unknown_where_it_is(page: Any, client: Client) -> None:
+    odd = Nodepool(
+        id="odd",
+        instance_types=[InstanceType(id="of-a-kind", compute_info=ComputeInfo(cpu_limit="3", cpu_memory="5Gi"))],
+        node_capacity_type=NodeCapacityType(capacity_types=[1]),
+        max_instances=1,
+    )
+    made = client.call("PostNodepools", compute_cluster_id="local", nodepools=[odd])
+    assert made.status.code == StatusCode.SUCCESS, made.status
+    page.get_by_role("link", name="Map").click()
+    page.get_by_text("of-a-kind: 3 CPUs, 5 GiB, its price is not known").wait_for()
 
 
 def test_a_replica_that_finds_no_room_says_why_and_what_makes_room(page: Any) -> None:
@@ -208,6 +227,14 @@ def test_of_many_deployments_clusters_are_folded_searched_and_opened(browser: An
             page.get_by_text("Nothing on the map has “nothing-is-called-so” in its name.").wait_for()
             page.get_by_label("Search the map").fill("")
             assert violations(page) == []
+            ask(client, "hello")
+            page.get_by_role("link", name="Requests").click()
+            page.get_by_role("link", name="hello.predict").first.click()
+            page.get_by_role("link", name="Show its way on the map").click()
+            page.get_by_role("listitem").filter(has_text=re.compile("^deploy-hello")).last.get_by_text(
+                "taken"
+            ).wait_for()
+            assert page.get_by_text("passed over:").count() == 120
     finally:
         client.close()
         process.end(signal.SIGTERM)
