@@ -237,6 +237,32 @@ def test_a_request_is_sent_again_and_the_page_goes_to_it(page: Any, client: Clie
     wait_for(lambda: page.evaluate("location.href") == first)
 
 
+def test_a_request_is_copied_in_each_form(page: Any, client: Client) -> None:
+    answer = call(client, typed("echo_image", image=Image(base64=png())))
+    detail = shown(page, "types.echo_image", answer)
+    detail.get_by_text("Copy as Python, command line, curl, or test").click()
+    for form, said in (
+        ("Python", 'pat=os.environ["CLARIFAI_PAT"]'),
+        ("Command line", "clarifai-emulator predict me/demo/models/types echo_image value=@value.png"),
+        ("curl", "Authorization: Key $CLARIFAI_PAT"),
+        ("pytest", "def test_types_echo_image(clarifai):"),
+    ):
+        detail.get_by_role("group", name="Copy as").get_by_role("button", name=form, exact=True).click()
+        detail.get_by_text(said).wait_for()
+        assert violations(page) == []
+    detail.get_by_role("button", name="Command line", exact=True).click()
+    with page.expect_download() as saving:
+        detail.get_by_role("link", name="value.png").click()
+    assert saving.value.path().read_bytes() == png()
+
+
+def test_requests_are_found_by_their_rpc(page: Any, client: Client) -> None:
+    list(client.generate(inference_request("hello", "generate", prompt="x")))
+    page.get_by_label("Filter requests").fill("rpc:generate")
+    page.get_by_role("link", name="hello.generate").first.wait_for()
+    assert page.get_by_role("link", name="hello.predict").count() == 0
+
+
 @pytest.mark.parametrize(("scheme", "width"), LIGHT_AND_DARK)
 def test_values_are_read_light_and_dark_on_small_and_large_screens(
     browser: Any, emulator: EmulatorProcess, client: Client, scheme: str, width: int

@@ -1,4 +1,4 @@
-"""What a browser is told of deployments is what `status` says, whatever was told before."""
+"""Deployments, as a browser is told of them, are what `status` says, whatever was told before."""
 
 from __future__ import annotations
 
