@@ -207,7 +207,7 @@ def test_a_replica_shows_its_life_and_its_log_as_it_comes(page: Any, client: Cli
     region = page.get_by_role("region", name="Replica ").last
     region.get_by_text("live", exact=True).first.wait_for()
     ask(client, "crash_method", "seen while the page is open")
-    region.get_by_text("ValueError: cannot answer 'seen while the page is open'").wait_for()
+    region.get_by_text("ValueError: cannot answer 'seen while the page is open'").last.wait_for()
     region.get_by_label("Search the log").fill("while the page")
     region.get_by_text(re.compile(r"^[12] of \d+ lines")).wait_for()
     assert "Traceback" not in region.locator(".log").last.inner_text()
