@@ -6,6 +6,7 @@ import io
 import json
 import re
 import signal
+import wave
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,8 @@ from typing import Iterator, List, Tuple
 import PIL.Image
 
 from clarifai.runners.models.model_class import ModelClass
-from clarifai.runners.utils.data_types import Image, NamedFields
+from clarifai.runners.utils.data_types import Audio, Image, NamedFields
+from clarifai.runners.utils.data_utils import Param
 
 PLANTED = {PLANTED!r}
 
@@ -43,12 +45,20 @@ class Forms(ModelClass):
         return PLANTED
 
     @ModelClass.method
+    def declared(self, word: str = Param(default=PLANTED, description=PLANTED, choices=[PLANTED, "safe"])) -> str:
+        return word
+
+    @ModelClass.method
     def fail(self) -> str:
         raise ValueError("raised " + PLANTED)
 
     @ModelClass.method
     def turn(self, image: Image, angle: int = 90) -> Image:
         return Image.from_pil(image.to_pil().rotate(angle, expand=True))
+
+    @ModelClass.method
+    def play(self, sound: Audio) -> Audio:
+        return sound
 
     @ModelClass.method
     def large(self, megabytes: int = 50) -> str:
@@ -155,6 +165,16 @@ def ended(page: Any, how: str = "done") -> Any:
 def png(colour: str = "red", size: tuple[int, int] = (40, 20)) -> bytes:
     file = io.BytesIO()
     Image.new("RGB", size, colour).save(file, "PNG")
+    return file.getvalue()
+
+
+def wav() -> bytes:
+    file = io.BytesIO()
+    with wave.open(file, "wb") as sound:
+        sound.setnchannels(1)
+        sound.setsampwidth(2)
+        sound.setframerate(8000)
+        sound.writeframes(bytes(1600))
     return file.getvalue()
 
 
@@ -291,6 +311,25 @@ def test_an_image_is_shown_before_it_is_sent_and_when_it_comes_back(page: Any) -
     form.get_by_label("image, address").wait_for()
 
 
+def test_sound_is_played_before_it_is_sent_and_when_it_comes_back(page: Any) -> None:
+    form = choose(page, "forms", "play")
+    file = {"name": "tone.wav", "mimeType": "audio/wav", "buffer": wav()}
+    form.get_by_label("sound, file").set_input_files(file)
+    form.get_by_label("Preview of sound").wait_for()
+    send(form)
+    player = ended(page).get_by_label("the result", exact=True)
+    wait_for(lambda: player.evaluate("audio => audio.duration") > 0.09)
+
+
+def test_a_file_that_is_no_image_is_told_so_and_sent_all_the_same(page: Any) -> None:
+    form = choose(page, "forms", "turn")
+    file = {"name": "x.png", "mimeType": "image/png", "buffer": b"no image"}
+    form.get_by_label("image, file").set_input_files(file)
+    form.get_by_text("This browser cannot show it; it is sent as it is.").wait_for()
+    send(form)
+    ended(page, "failed").get_by_text("cannot identify image file").first.wait_for()
+
+
 def test_a_file_is_dropped_onto_its_field(page: Any) -> None:
     form = choose(page, "forms", "raw")
     data = page.evaluate_handle(
@@ -410,6 +449,12 @@ def test_html_and_script_in_answers_are_shown_as_text(page: Any) -> None:
     form.get_by_label("prompt").fill(PLANTED)
     send(form)
     ended(page).get_by_text(PLANTED).first.wait_for()
+    form = choose(page, "forms", "declared")
+    form.get_by_text(PLANTED).last.wait_for()
+    form.get_by_label("word", exact=True).select_option("safe")
+    form.get_by_label("word", exact=True).select_option(PLANTED)
+    send(form)
+    ended(page).get_by_text(PLANTED).first.wait_for()
     page.wait_for_timeout(300)
     assert "planted" not in page.title()
     assert page.locator("img").count() == 0
@@ -431,6 +476,48 @@ def test_an_answer_of_50_megabytes_is_cut_and_the_page_stays_usable(page: Any) -
     heap = page.evaluate("performance.memory.usedJSHeapSize") // 1024
     figure(f"the page holds {heap} KiB then")
     assert heap < 60_000
+
+
+TYPE = """async () => {
+    const box = document.activeElement, times = [];
+    for (let number = 0; number < 20; number++) {
+        const began = performance.now();
+        box.value += "x";
+        box.dispatchEvent(new Event("input", { bubbles: true }));
+        await new Promise(done => requestAnimationFrame(() => setTimeout(done, 0)));
+        times.push(performance.now() - began);
+    }
+    return times.sort((one, other) => one - other)[10];
+}"""
+
+
+def test_typing_stays_quick_with_ten_thousand_models_and_deployments(
+    browser: Any, emulator: EmulatorProcess
+) -> None:
+    def crowd(route: Any) -> None:
+        answer = route.fetch()
+        told = answer.json()
+        state = told["state"]
+        names = [f"me/demo/model-{number}" for number in range(10_000)]
+        state["models"] += names
+        state["deployments"] += [
+            {**state["deployments"][0], "deployment_id": f"deploy-{number}", "model": name}
+            for number, name in enumerate(names)
+        ]
+        route.fulfill(response=answer, json=told)
+
+    with opened(browser, emulator) as page:
+        page.route("**/_page/state", crowd)
+        page.reload()
+        page.get_by_role("link", name="Try it").click()
+        page.get_by_label("Where it goes").select_option("deployment me/deploy-9999")
+        page.get_by_label("Where it goes").select_option("")
+        form = choose(page, "hello", "predict")
+        form.get_by_label("prompt").focus()
+        typed = page.evaluate(TYPE)
+        figure(f"with 10,000 models and deployments, a letter is typed into a form in {typed:.1f} ms")
+        assert typed < 100
+        page.unroute_all(behavior="wait")
 
 
 def test_an_emulator_that_stops_is_told(browser: Any, tmp_path: Path) -> None:

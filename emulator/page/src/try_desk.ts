@@ -33,6 +33,7 @@ export class TryDesk extends Listened {
   private readonly drafts = new Map<string, Draft>();
   private readonly calls = new Map<string, TryCall>();
   private readonly asked = new Set<string>();
+  private readonly reading = new Set<string>();
 
   constructor(readonly model: string) {
     super();
@@ -108,7 +109,17 @@ export class TryDesk extends Listened {
   async send(method: Method): Promise<void> {
     this.asked.add(method.name);
     this.tellNow();
-    if (this.wrong(method).length) return;
+    // A large file takes a while to be read.
+    if (this.wrong(method).length || this.reading.has(method.name)) return;
+    this.reading.add(method.name);
+    try {
+      await this.sendAll(method);
+    } finally {
+      this.reading.delete(method.name);
+    }
+  }
+
+  private async sendAll(method: Method): Promise<void> {
     const given: Record<string, unknown> = {};
     for (const field of method.arguments) {
       const draft = this.draft(method, field);

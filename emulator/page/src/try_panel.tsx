@@ -117,19 +117,9 @@ function versionsOf(state: EmulatorState, model: string): string {
 }
 
 function Chooser({ state, desk }: { state: EmulatorState; desk: TryDesk }) {
-  const deployed = deployedModels(state);
-  const others = state.models.filter((each) => !deployed.includes(each));
   const methods = desk.told?.methods ?? [];
   // Made once for each state: there may be thousands.
-  const models = useMemo(
-    () => (
-      <>
-        <Options label="deployed" models={deployed} />
-        <Options label="not deployed" models={others} />
-      </>
-    ),
-    [state],
-  );
+  const models = useMemo(() => optionsOf(state), [state]);
   const go = (model: string) => {
     location.hash = hrefOf("try", model);
   };
@@ -163,6 +153,16 @@ function Chooser({ state, desk }: { state: EmulatorState; desk: TryDesk }) {
         </button>
       )}
     </div>
+  );
+}
+
+function optionsOf(state: EmulatorState) {
+  const deployed = new Set(deployedModels(state));
+  return (
+    <>
+      <Options label="deployed" models={[...deployed]} />
+      <Options label="not deployed" models={state.models.filter((each) => !deployed.has(each))} />
+    </>
   );
 }
 

@@ -31,6 +31,8 @@ class PageContracts(PageTopic):
         return {"contracts": self._list, "contract": self._one}
 
     def saved(self, shown: SavedShown) -> Iterable[tuple[str, dict[str, str]]]:
+        if not shown.is_whole:
+            return
         yield "contracts", {}
         for model in islice(self._models(""), _MOST_SAVED):
             yield "contract", {"model": "/".join(model)}

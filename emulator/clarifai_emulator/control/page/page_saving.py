@@ -7,6 +7,7 @@ Nothing is computed for the file: it has what a browser would have been told.
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Iterable, Iterator, Sequence
@@ -163,16 +164,14 @@ async def saved_document(emulator: Emulator) -> SavedDocument:
         )
     notes += saved.notes()
     title = f"Clarifai emulator at {emulator.url}"
-    text = saved_json(
-        time=emulator.clock.now(),
-        version=metadata.version("clarifai-emulator"),
-        title=title,
-        notes=notes,
-        events=told,
-        answers=saved.answers,
-    )
+    now, version = emulator.clock.now(), metadata.version("clarifai-emulator")
+
+    def written() -> str:
+        parts = saved_json(time=now, version=version, title=title, notes=notes, events=told, answers=saved.answers)
+        return page_document(title, parts)
+
     try:
-        document = page_document(title, text)
+        document = await asyncio.to_thread(written)
     except OSError:
         raise ConfigError(NOT_BUILT, []) from None
     return SavedDocument(document, len(requests), len(replicas), tuple(notes))

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from importlib import metadata
+from itertools import islice
 from typing import Any
 
 from clarifai_emulator.control.page.page_logs import lives_of_replicas, log_of_build, log_of_replica
@@ -23,6 +24,8 @@ from clarifai_emulator.messages.address import ModelAddress, parse_name
 # Of a request that asks a thousand models inside it, the newest.
 _MOST_EVENTS = 5_000
 _ALWAYS = 1e12
+# Of a page that is saved to a file, the versions whose builds it shows.
+_MOST_BUILDS = 50
 
 
 class PageState(PageTopic):
@@ -47,6 +50,10 @@ class PageState(PageTopic):
         if shown.is_whole:
             yield "state", {}
             yield "lives", {}
+            for fleet in islice(self.emulator.supervisor.fleets.values(), _MOST_BUILDS):
+                model, version = fleet.target.model, fleet.target.version
+                name = f"{model.user_id}/{model.app_id}/{model.id}"
+                yield "build", {"model": name, "version": version.id}
         for replica in shown.replicas:
             yield "log", {"replica": replica}
 
