@@ -1,4 +1,4 @@
-"""What a browser is told of deployments is what `status` says, whatever was told before."""
+"""Tells a browser of deployments what `status` says, whatever it was told before."""
 
 from __future__ import annotations
 
