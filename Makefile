@@ -13,7 +13,7 @@ unexport PYTHONUNBUFFERED
 # A module's tests stay together, so that what they share is made once.
 WORKERS ?= --numprocesses auto --dist loadfile
 
-.PHONY: help setup page demo test test-all check format bench reliability interruptions docs conformance-answers mutations fuzz attacks build clean
+.PHONY: help setup page demo test test-all check format bench reliability interruptions docs docs-pictures conformance-answers mutations fuzz attacks build clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -87,6 +87,9 @@ docs: $(READY) ## write the generated pages of docs/, and the schema of topology
 	@$(BIN)/python docs/generate_fidelity.py
 	@$(BIN)/python docs/generate_sdk_outline.py
 	@$(BIN)/python docs/generate_corpus.py
+
+docs-pictures: page ## take the pictures of docs/page.md of a real run, in Chromium; ARGS="requests map" for some
+	@$(BIN)/python docs/generate_pictures.py $(ARGS)
 
 conformance-answers: $(READY) ## write what the emulator answers to each probe; ARGS="routing.priority ids" for some
 	@$(BIN)/python -m clarifai_emulator.conformance.answer_writer $(ARGS)

@@ -8,6 +8,7 @@ worker that crashes takes with it what is known of the test that it was in.
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import Any
 import pytest
 
 from clarifai_emulator.control.page.page_file import NOT_BUILT, read_built
+from clarifai_emulator.errors import EmulatorError
 from pytest_clarifai_emulator.method_coverage import FINDING
 from pytest_clarifai_emulator.run_file import RunFile, counted
 from pytest_clarifai_emulator.session import ENVIRONMENT, SERVING
@@ -40,9 +42,10 @@ class TestGathering:
         is_through = report.when == "call" or (report.when == "setup" and not report.passed)
         serving = self._config.stash.get(SERVING, None)
         if is_through and serving is not None and self._config.stash[ENVIRONMENT].active:
-            record = serving.record_of_test(self._last_line)
-            self._last_line = int(json.loads(record)["last_line"])
-            report.user_properties.append((RECORD, record))
+            with contextlib.suppress(RuntimeError, EmulatorError):  # it has stopped: the test is there by name
+                record = serving.record_of_test(self._last_line)
+                self._last_line = int(json.loads(record)["last_line"])
+                report.user_properties.append((RECORD, record))
         return report
 
 

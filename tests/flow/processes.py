@@ -53,14 +53,16 @@ class EmulatorProcess:
     def pid(self) -> int:
         return self.process.pid
 
-    def client(self) -> Client:
-        """Return a client with its own connection, once the emulator has deployed its models."""
+    def client(self, deployments: int | None = None) -> Client:
+        """Return a client with its own connection, once the emulator has deployed its models, or has so many
+        deployments."""
         client = Client(self.url)
+        wanted = self._models if deployments is None else deployments
 
         def answers() -> bool:
             assert self.process.poll() is None, self._log.read_text()
             with suppress(grpc.RpcError):
-                return len(client.call("ListDeployments", timeout=1).deployments) == self._models
+                return len(client.call("ListDeployments", timeout=1).deployments) == wanted
             return False
 
         wait_for(answers, seconds=30)

@@ -216,6 +216,13 @@ def test_a_failed_request_opens_to_its_traceback_in_one_click(page: Any, client:
     assert "model.py" in detail.inner_text()
 
 
+def test_a_contract_finding_names_the_line_of_the_method(page: Any, client: Client) -> None:
+    answer = call(client, inference_request("hello", prompt="x", unknown="y"))
+    detail = shown(page, "hello.predict", answer)
+    finding = detail.get_by_role("listitem").filter(has_text="unknown").first
+    finding.get_by_text(re.compile(r"^1/model\.py:\d+$")).wait_for()
+
+
 def test_a_call_that_is_not_kept_is_said(page: Any, client: Client) -> None:
     client.call("PostWorkflowResults", workflow_id="none")
     page.get_by_role("link", name="PostWorkflowResults").first.click()
@@ -235,6 +242,32 @@ def test_a_request_is_sent_again_and_the_page_goes_to_it(page: Any, client: Clie
     assert page.get_by_role("region", name="hello.predict").count() == 1
     page.go_back()
     wait_for(lambda: page.evaluate("location.href") == first)
+
+
+def test_a_request_is_copied_in_each_form(page: Any, client: Client) -> None:
+    answer = call(client, typed("echo_image", image=Image(base64=png())))
+    detail = shown(page, "types.echo_image", answer)
+    detail.get_by_text("Copy as Python, command line, curl, or test").click()
+    for form, said in (
+        ("Python", 'pat=os.environ["CLARIFAI_PAT"]'),
+        ("Command line", "clarifai-emulator predict me/demo/models/types echo_image value=@value.png"),
+        ("curl", "Authorization: Key $CLARIFAI_PAT"),
+        ("pytest", "def test_types_echo_image(clarifai):"),
+    ):
+        detail.get_by_role("group", name="Copy as").get_by_role("button", name=form, exact=True).click()
+        detail.get_by_text(said).wait_for()
+        assert violations(page) == []
+    detail.get_by_role("button", name="Command line", exact=True).click()
+    with page.expect_download() as saving:
+        detail.get_by_role("link", name="value.png").click()
+    assert saving.value.path().read_bytes() == png()
+
+
+def test_requests_are_found_by_their_rpc(page: Any, client: Client) -> None:
+    list(client.generate(inference_request("hello", "generate", prompt="x")))
+    page.get_by_label("Filter requests").fill("rpc:generate")
+    page.get_by_role("link", name="hello.generate").first.wait_for()
+    assert page.get_by_role("link", name="hello.predict").count() == 0
 
 
 @pytest.mark.parametrize(("scheme", "width"), LIGHT_AND_DARK)

@@ -110,7 +110,7 @@ def test_methods_are_shown_with_their_calls_and_those_that_nobody_called(page: A
 def test_a_finding_leads_to_the_last_request_that_did_not_fit(page: Any) -> None:
     detail = shown(page, "greeter")
     finding = detail.get_by_role("listitem").filter(has_text="out-of-range")
-    finding.get_by_text("twice, last").wait_for()
+    finding.get_by_text("Found twice, last at").wait_for()
     finding.get_by_text("the method is at 1/model.py:8").wait_for()
     finding.get_by_role("link", name="request ").click()
     page.get_by_role("region", name="greeter.predict").get_by_text("out-of-range").first.wait_for()

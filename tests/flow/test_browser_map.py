@@ -4,20 +4,38 @@ from __future__ import annotations
 
 import re
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
-from clarifai_grpc.grpc.api.resources_pb2 import ComputeCluster, InstanceType, NodeCapacityType, Nodepool
+from clarifai_grpc.grpc.api.resources_pb2 import (
+    ComputeCluster,
+    ComputeInfo,
+    InstanceType,
+    NodeCapacityType,
+    Nodepool,
+)
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
-from flow.driver import Client, wait_for
+from flow.driver import Client, wait_for, write_model
 from flow.page_driver import LIGHT_AND_DARK, ask, opened, violations
-from flow.processes import EmulatorProcess
+from flow.processes import EmulatorProcess, environment
 from real_browser import browser as browser
 
 pytestmark = pytest.mark.of_processes("what the page shows is the same for containers")
 
+SPOKEN = """
+from clarifai.runners.models.model_class import ModelClass
+
+class Spoken(ModelClass):
+    @ModelClass.method
+    def predict(self, text: str) -> str:
+        return text
+"""
 GPUS = ("--accelerators", "simulated:2xNVIDIA-A10G")
 
 
@@ -76,6 +94,19 @@ def test_a_nodepool_says_what_it_costs_what_it_has_and_what_is_taken(page: Any) 
     assert "free of charge" in own
 
 
+def test_what_an_instance_type_costs_is_said_to_be_unknown_where_it_is(page: Any, client: Client) -> None:
+    odd = Nodepool(
+        id="odd",
+        instance_types=[InstanceType(id="of-a-kind", compute_info=ComputeInfo(cpu_limit="3", cpu_memory="5Gi"))],
+        node_capacity_type=NodeCapacityType(capacity_types=[1]),
+        max_instances=1,
+    )
+    made = client.call("PostNodepools", compute_cluster_id="local", nodepools=[odd])
+    assert made.status.code == StatusCode.SUCCESS, made.status
+    page.get_by_role("link", name="Map").click()
+    page.get_by_text("of-a-kind: 3 CPUs, 5 GiB, its price is not known").wait_for()
+
+
 def test_a_replica_that_finds_no_room_says_why_and_what_makes_room(page: Any) -> None:
     page.get_by_role("link", name="Map").click()
     full = page.get_by_role("listitem").filter(has_text=re.compile("^full")).last
@@ -94,6 +125,36 @@ def test_gpus_are_shown_by_id_with_the_replica_that_has_them(page: Any) -> None:
     assert "free" in gpus.filter(has_text="GPU-simulated-1").inner_text()
     first.get_by_role("link").click()
     page.get_by_role("heading", name="Replica ").last.wait_for()
+
+
+def test_a_directory_in_the_dev_loop_says_what_its_last_save_came_to(
+    page: Any, emulator: EmulatorProcess, client: Client, tmp_path: Path
+) -> None:
+    folder = write_model(tmp_path, "spoken", SPOKEN)
+    with developing(emulator, folder, tmp_path / "dev.log"):
+        page.get_by_role("link", name="Map").click()
+        card = page.get_by_role("listitem").filter(has_text=re.compile("^deploy-spoken")).last
+        card.get_by_text(re.compile(r"^In the dev loop: code \w+ of ")).wait_for(timeout=60_000)
+        model = folder / "1" / "model.py"
+        model.write_text(SPOKEN.replace("return text", "return (text"))
+        card.get_by_text("last save failed after").wait_for(timeout=30_000)
+        card.get_by_text(re.compile(r"model\.py, line \d+")).wait_for()
+        model.write_text(SPOKEN.replace("return text", "return text + text"))
+        card.get_by_text("last save ready after").wait_for(timeout=30_000)
+
+
+@contextmanager
+def developing(emulator: EmulatorProcess, folder: Path, log: Path) -> Iterator[None]:
+    """Run ``dev`` for a directory in a running emulator."""
+    command = [sys.executable, "-m", "clarifai_emulator", "dev", str(folder), "--port", str(emulator.port)]
+    environ = environment(XDG_STATE_HOME=str(emulator.temporary.parent / "state"))
+    with log.open("w") as output:
+        process = subprocess.Popen(command, env=environ, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+    try:
+        yield
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(timeout=15)
 
 
 def test_it_shows_who_asks(page: Any, client: Client) -> None:
@@ -144,7 +205,7 @@ def test_it_is_read_light_and_dark_on_small_and_large_screens(
         assert violations(page) == []
 
 
-def test_of_many_deployments_clusters_are_folded_searched_and_opened(browser: Any, tmp_path: Any) -> None:
+def test_of_many_deployments_clusters_are_folded_searched_and_opened(browser: Any, tmp_path: Path) -> None:
     process = EmulatorProcess(tmp_path, "hello")
     client = process.client()
     try:
@@ -166,6 +227,14 @@ def test_of_many_deployments_clusters_are_folded_searched_and_opened(browser: An
             page.get_by_text("Nothing on the map has “nothing-is-called-so” in its name.").wait_for()
             page.get_by_label("Search the map").fill("")
             assert violations(page) == []
+            ask(client, "hello")
+            page.get_by_role("link", name="Requests").click()
+            page.get_by_role("link", name="hello.predict").first.click()
+            page.get_by_role("link", name="Show its way on the map").click()
+            page.get_by_role("listitem").filter(has_text=re.compile("^deploy-hello")).last.get_by_text(
+                "taken"
+            ).wait_for()
+            assert page.get_by_text(re.compile("^passed over: ")).count() == 120
     finally:
         client.close()
         process.end(signal.SIGTERM)

@@ -117,6 +117,13 @@ def test_a_replica_that_dies_says_how_and_shows_its_traceback_as_text(
     page.get_by_text(f"RuntimeError: no weights {PLANTED}").first.wait_for()
     assert "planted" not in page.title()
     assert page.locator("img").count() == 0
+    page.get_by_role("link", name="Map").click()
+    card = page.get_by_role("listitem").filter(has_text=re.compile("^deploy-dying")).last
+    card.get_by_text("failed", exact=True).wait_for(timeout=30_000)
+    card.get_by_text("Mend the model and deploy it again").wait_for()
+    card.get_by_text("What it printed last").click()
+    card.get_by_text("RuntimeError: no weights").last.wait_for()
+    assert "planted" not in page.title()
 
 
 def test_a_replica_says_of_what_it_is_and_how_that_was_built(page: Any) -> None:

@@ -172,7 +172,7 @@ function OneFinding({ finding, place }: { finding: FindingGroup; place: string }
       <p class="lines">{finding.message}</p>
       {finding.hint && <p>Next: {finding.hint}</p>}
       <p class="quiet">
-        {times(finding.count)}, last <Time at={finding.last_time} />
+        Found {times(finding.count)}, last at <Time at={finding.last_time} />
         {finding.last_request && (
           <>
             {" in "}

@@ -20,16 +20,14 @@ export interface FaultGroup {
   fields: FaultField[];
 }
 
-const PATTERN = "* stands for any part";
-
 export const FAULT_GROUPS: FaultGroup[] = [
   {
     title: "Whom",
     fields: [
-      field("model", "Model", "text", `Every model where nothing is given; ${PATTERN}.`),
+      field("model", "Model", "text", "Empty means every model; chat-* means all whose id begins with chat-."),
       field("deployment", "Deployment", "text", "Requests that go to this deployment."),
       field("nodepool", "Nodepool", "text", "Requests that this nodepool takes."),
-      more("rpc", "RPC", "text", "The three inference RPCs where nothing is given; Get* for several, * for all."),
+      more("rpc", "RPC", "text", "Empty means the three that call models; Get* means several, * all."),
       more("replica", "Replica", "text", "The id of a replica, or the beginning of one."),
       more("caller", "Asked by model", "text", "Only requests that this model makes while it answers others."),
     ],
@@ -37,37 +35,52 @@ export const FAULT_GROUPS: FaultGroup[] = [
   {
     title: "What",
     fields: [
-      field("status", "Status", "text", "Answers with this status of the platform, by name or number."),
-      field("throttle", "Throttle", "flag", "Answers 11005 CONN_THROTTLED."),
+      field("status", "Status", "text", "The status that requests are answered with, by name or number."),
+      field("throttle", "Throttle", "flag", "Requests are answered with 11005 CONN_THROTTLED."),
       field(
         "latency",
         "Latency",
         "text",
-        "Seconds, or uniform:LEAST,MOST, normal:MEAN,DEVIATION, exponential:MEAN.",
+        "Seconds to wait, or uniform:LEAST,MOST, normal:MEAN,DEVIATION, exponential:MEAN.",
       ),
-      field("cut_after", "Cut a stream after", "number", "So many chunks arrive; then the stream breaks off."),
-      field("lose_replica", "Lose the replica", "flag", "Kills the replica that takes the request."),
+      field(
+        "cut_after",
+        "Cut a stream after",
+        "number",
+        "The number of chunks that still arrive before the stream breaks off.",
+      ),
+      field("lose_replica", "Lose the replica", "flag", "The replica that takes the request is killed."),
       {
-        ...field("cold_start", "Cold start", "choice", "Treats the request as if no replica was ready."),
+        ...field("cold_start", "Cold start", "choice", "Requests are treated as if no replica was ready."),
         choices: [
           { value: "", label: "no" },
           { value: "hold", label: "hold: the request waits" },
           { value: "bounce", label: "bounce: 21351 MODEL_DEPLOYING" },
         ],
       },
-      field("scale_to_zero", "Scale to zero", "flag", "Ends the deployment's replicas before the request."),
-      more("grpc", "gRPC status", "text", "Ends the call with this status of gRPC instead of an answer."),
+      field(
+        "scale_to_zero",
+        "Scale to zero",
+        "flag",
+        "All replicas of the deployment are ended before the request.",
+      ),
+      more("grpc", "gRPC status", "text", "The call ends with this status of gRPC instead of an answer."),
       more("message", "Message", "text", "The text of the status that the client gets."),
     ],
   },
   {
     title: "How often",
     fields: [
-      field("times", "Times", "number", "At most so often; always where nothing is given."),
-      field("after", "Not for the first", "number", "So many requests pass before it begins."),
-      field("probability", "Probability", "number", "For so large a part of the requests, from 0 to 1."),
-      more("seed", "Seed", "number", "What probability and latency are drawn from; the same seed draws the same."),
-      more("id", "Name", "text", "The fault's own; one is made up where nothing is given."),
+      field("times", "Times", "number", "It strikes at most this many requests; empty means no limit."),
+      field("after", "Skip the first", "number", "The number of requests that pass before it strikes."),
+      field(
+        "probability",
+        "Probability",
+        "number",
+        "The share of requests that it strikes, at most 1; 0.5 is half of them.",
+      ),
+      more("seed", "Seed", "number", "The same seed draws the same delays and strikes the same requests."),
+      more("id", "Name", "text", "Empty means a name like fault-1."),
     ],
   },
 ];

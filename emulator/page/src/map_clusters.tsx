@@ -13,6 +13,7 @@ import {
   clustersOf,
   deploymentsOf,
   isLit,
+  isTaken,
   isUsed,
   type MapCluster,
   type MapDeployment,
@@ -20,11 +21,13 @@ import {
   nameOfPool,
 } from "./map_places";
 import type { Lit } from "./map_ways";
+import { saved } from "./source";
 import type { EmulatorState, NodepoolState } from "./told";
 
 const MOST_UNFOLDED = 50;
 const AT_ONCE = 50;
 const MOST_REPLICAS = 200;
+const MOST_PASSED = 200;
 
 interface Props {
   emulator: Emulator;
@@ -48,7 +51,7 @@ export function MapClusters({ emulator, state, lit }: Props) {
     const most = opened[each.name] ?? (isLarge ? 0 : AT_ONCE);
     return drawnOf(each, lit, found.isSearch ? Math.max(most, AT_ONCE) : most);
   });
-  const callers = callersOf(emulator.requests, emulator.link === "saved" ? 0 : Date.now() / 1000);
+  const callers = callersOf(emulator.requests, saved?.time ?? Date.now() / 1000);
   return (
     <>
       <div class="bar">
@@ -125,9 +128,13 @@ export interface DrawnCluster {
   nodepools: NodepoolState[];
 }
 
-// What is lit is drawn in any case.
+// What was taken is drawn in any case; of what was passed over so many, and the list above the map has all.
 function drawnOf(cluster: MapCluster, lit: Lit, most: number): DrawnCluster {
-  const deployments = cluster.deployments.filter((each, index) => index < most || isLit(each, lit));
+  let passed = 0;
+  const deployments = cluster.deployments.filter((each, index) => {
+    if (index < most || isTaken(each, lit)) return true;
+    return isLit(each, lit) && passed++ < MOST_PASSED;
+  });
   const theirs = new Set(deployments.flatMap((each) => each.nodepools));
   const isFull = cluster.nodepools.length > most;
   const nodepools = cluster.nodepools.filter((pool, index) => {
@@ -190,7 +197,7 @@ function ClusterBand({ drawn, state, lit, isFoldable, onOpen }: BandProps) {
       </h3>
       <p class="quiet">{countsOf(cluster)}</p>
       {deployments.length + nodepools.length > 0 && (
-        <div class="columns">
+        <div class="map-columns">
           <Deployments deployments={deployments} state={state} lit={lit} />
           <div>
             {nodepools.length > 0 && <p class="column">Nodepools</p>}

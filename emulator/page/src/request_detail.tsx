@@ -5,6 +5,7 @@ import { hrefOf } from "./addresses";
 import { Again } from "./call_again";
 import { AskedAndAnswered } from "./call_messages";
 import { type CallTold, traceOf, useCall } from "./call_told";
+import { CopyAs } from "./copy_as";
 import type { Emulator } from "./emulator";
 import { newFaultHref } from "./fault_fields";
 import { LogLines } from "./log_lines";
@@ -56,7 +57,12 @@ export function RequestDetail({ emulator, id }: { emulator: Emulator; id: string
         {row.milliseconds !== undefined && ` · ${milliseconds(row.milliseconds)}`}
         {row.user && ` · asked by ${row.user}`}
       </p>
-      {call && emulator.link !== "saved" && <Again key={call.id} call={call} />}
+      {call && emulator.link !== "saved" && (
+        <>
+          <Again key={call.id} call={call} />
+          <CopyAs key={`copy ${call.id}`} id={call.id} />
+        </>
+      )}
       {row.error && (
         <>
           <h3>Error</h3>

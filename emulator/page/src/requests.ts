@@ -178,6 +178,7 @@ const FIELDS: Record<string, (row: RequestRow) => string> = {
   user: (row) => row.user,
   replica: (row) => row.replica,
   nodepool: (row) => row.nodepool,
+  rpc: (row) => row.rpc,
 };
 
 export const FILTER_FIELDS = Object.keys(FIELDS);

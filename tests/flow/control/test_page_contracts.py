@@ -83,7 +83,7 @@ def test_methods_are_signatures_with_their_words_bounds_and_places(emulator: Emu
     assert predict["limits"] == ["times: 1 to 3"]
     assert unused["signature"] == "unused(text: str) -> Iterator[str]"
     assert unused["kind"] == "one input, a stream of outputs"
-    assert told["kind"] == "model with its code here"
+    assert told["kind"] == "model with code on this machine"
     assert told["code"]["places"] == {"predict": "1/model.py:10", "unused": "1/model.py:15"}
     assert [each["deployments"] for each in told["served"]] == [["deploy-greeter"]]
 
@@ -225,7 +225,7 @@ def test_a_model_that_was_only_named_has_no_methods(emulator: EmulatorThread) ->
     client.close()
     told = contract(emulator, "me/demo/named")
     assert (told["methods"], told["code"], told["version_id"]) == ([], None, "")
-    assert told["kind"] == "model whose code is not here"
+    assert told["kind"] == "model without code on this machine"
 
 
 def test_a_stand_in_is_called_one(emulator: EmulatorThread, folder: Path) -> None:
@@ -233,7 +233,7 @@ def test_a_stand_in_is_called_one(emulator: EmulatorThread, folder: Path) -> Non
     file.write_text("stand_ins:\n  - model: openai/chat-completion/models/gpt-4o\n    answers:\n      - text: hi\n")
     emulator.apply(file)
     told = contract(emulator, "openai/chat-completion/gpt-4o")
-    assert told["kind"] == "stand-in of a hosted model"
+    assert told["kind"] == "stand-in for a hosted model"
     assert told["code"] is None
     assert told["methods"]
 

@@ -1,4 +1,4 @@
-"""Tells a browser of deployments what `status` says, whatever it was told before."""
+"""Deployments, as a browser is told of them, are what `status` says, whatever was told before."""
 
 from __future__ import annotations
 

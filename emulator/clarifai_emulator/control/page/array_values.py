@@ -33,6 +33,17 @@ def first_values(array: Any, most: int) -> list[str] | None:
     return [_written(each) for each in numbers]
 
 
+def few_numbers(array: Any, most: int) -> list[int | float] | None:
+    """Return all numbers of a small array as they are; None for a larger one, and for what is no plain number."""
+    form = _form(array.dtype)
+    if form is None or form[1] not in "iuf" or not is_whole(array) or len(array.buffer) > most * form[2]:
+        return None
+    order, kind, size = form
+    count = len(array.buffer) // size
+    numbers = list(struct.unpack(f"{order}{count * _LETTERS[kind, size]}", array.buffer))
+    return numbers if all(math.isfinite(each) for each in numbers) else None
+
+
 def is_whole(array: Any) -> bool:
     """Tell whether the bytes of an array are those that its shape asks for."""
     form = _form(array.dtype)

@@ -54,10 +54,10 @@ class KeptCallView:
     def of(cls, emulator: Emulator, kept: KeptCall) -> KeptCallView:
         """Return the view of a call as it is now."""
         store, decision = emulator.store, kept.decision
-        first = kept.first_request()
         if decision is not None:
             model, version_id = decision.model, decision.version_id
         else:
+            first = kept.first_request()
             owner = Caller(kept.caller.user_id).resolve(first.user_app_id.user_id) if first is not None else ""
             model = (owner, first.user_app_id.app_id, first.model_id) if first is not None else ("", "", "")
             version_id = first.version_id if first is not None else ""
@@ -129,7 +129,7 @@ class KeptCallView:
         fields = self.signature.output_fields if self.signature is not None else ()
         items = [each.data for each in read.outputs] if read is not None else []
         about = _about(message)
-        if read is not None and (failed := _failure(read)) is not None:
+        if read is not None and (failed := failure_of(read)) is not None:
             about["failed"] = {
                 "code": failed.code,
                 "name": StatusCode.Name(failed.code) if failed.code in StatusCode.values() else "",
@@ -170,7 +170,7 @@ def _about(message: KeptMessage) -> dict[str, Any]:
     return {"time": round(message.time, 6), "size": message.size, "is_kept": message.held is not None}
 
 
-def _failure(response: Any) -> Any | None:
+def failure_of(response: Any) -> Any | None:
     """Return the status that says what failed; None where nothing did."""
     stati = [response.status, *(each.status for each in response.outputs)]
     failed = [each for each in stati if each.code not in (StatusCode.ZERO, StatusCode.SUCCESS)]

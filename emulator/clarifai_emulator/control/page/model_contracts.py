@@ -51,9 +51,9 @@ class ModelContracts:
         has_code = self.source(model) is not None
         if self._emulator.nodepools.routing_view.is_hosted(*model):
             if has_code:
-                return "stand-in of a hosted model"
-            return "model of Clarifai, without a stand-in" if model[0] == CLARIFAI_USER else "hosted model"
-        return "model with its code here" if has_code else "model whose code is not here"
+                return "stand-in for a hosted model"
+            return "model of Clarifai without a stand-in" if model[0] == CLARIFAI_USER else "hosted model"
+        return "model with code on this machine" if has_code else "model without code on this machine"
 
     def summary(self, model: ModelKey) -> dict[str, Any]:
         """Return what a list shows of a model."""

@@ -2,6 +2,8 @@
 
 call?id=ID          the messages of a call, as far as they are kept
 value?id=ID&…       one value of it as a file (value_files.py)
+snippets?id=ID      the call as programs and commands that make it (call_snippets.py)
+call_body?id=ID     the JSON that one of them sends
 again {id}          sends it again; answers with the new request's id
 """
 
@@ -12,7 +14,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from clarifai_emulator.api.kept_calls import MOST_CALLS, KeptCall
+from clarifai_emulator.control.page.call_literals import CannotWrite
 from clarifai_emulator.control.page.call_repeats import CallRepeats
+from clarifai_emulator.control.page.call_snippets import CallSnippets
 from clarifai_emulator.control.page.call_views import INPUT, OUTPUT, KeptCallView
 from clarifai_emulator.control.page.page_topics import (
     Asked,
@@ -42,13 +46,13 @@ class PageCalls(PageTopic):
         self._repeats = CallRepeats(self.emulator)
 
     def reads(self) -> Mapping[str, Read]:
-        return {"call": self._call}
+        return {"call": self._call, "snippets": self._snippets}
 
     def acts(self) -> Mapping[str, Read]:
         return {"again": self._again}
 
     def files(self) -> Mapping[str, File]:
-        return {"value": self._value}
+        return {"value": self._value, "call_body": self._body}
 
     def saved(self, shown: SavedShown) -> Iterator[tuple[str, dict[str, str]]]:
         return (("call", {"id": each}) for each in shown.requests)
@@ -61,6 +65,18 @@ class PageCalls(PageTopic):
 
     async def _again(self, asked: Asked) -> dict[str, Any]:
         return {"id": await self._repeats.again(self._kept(asked), asked.peer)}
+
+    async def _snippets(self, asked: Asked) -> dict[str, Any]:
+        view = KeptCallView.of(self.emulator, self._kept(asked))
+        return {"forms": await asyncio.to_thread(_forms, view, self.emulator.url, self.emulator.config.user_id)}
+
+    async def _body(self, asked: Asked) -> PageFile:
+        view = KeptCallView.of(self.emulator, self._kept(asked))
+        try:
+            body = await asyncio.to_thread(CallSnippets(view, self.emulator.url, "").body)
+        except CannotWrite as error:
+            raise bad_request(str(error)) from None
+        return PageFile(body, "application/json", "request.json")
 
     async def _value(self, asked: Asked) -> PageFile:
         way = asked.text("way")
@@ -78,6 +94,13 @@ class PageCalls(PageTopic):
         if kept is None:
             raise not_there(NOT_KEPT)
         return kept
+
+
+def _forms(view: KeptCallView, url: str, own_user: str) -> list[dict[str, Any]]:
+    try:
+        return CallSnippets(view, url, own_user).all()
+    except CannotWrite as error:
+        return [{"name": "Python", "text": "", "why_not": str(error), "files": [], "notes": []}]
 
 
 def _value_of(view: KeptCallView, way: str, message: int, item: int, part: str) -> PageFile | None:

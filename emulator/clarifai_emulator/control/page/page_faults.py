@@ -85,10 +85,11 @@ class PageFaults(PageTopic):
         if not removed:
             return ""
         self._number += 1
-        self._removals[str(self._number)] = removed
+        name = f"{self.emulator.run_id}-{self._number}"  # a page that is open may be of an emulator before this one
+        self._removals[name] = removed
         if len(self._removals) > _MOST_REMOVALS:
             self._removals.popitem(last=False)
-        return str(self._number)
+        return name
 
 
 def _given(asked: Asked, name: str, kind: type) -> Any:
