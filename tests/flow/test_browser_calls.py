@@ -216,6 +216,13 @@ def test_a_failed_request_opens_to_its_traceback_in_one_click(page: Any, client:
     assert "model.py" in detail.inner_text()
 
 
+def test_a_contract_finding_names_the_line_of_the_method(page: Any, client: Client) -> None:
+    answer = call(client, inference_request("hello", prompt="x", unknown="y"))
+    detail = shown(page, "hello.predict", answer)
+    finding = detail.get_by_role("listitem").filter(has_text="unknown").first
+    finding.get_by_text(re.compile(r"^1/model\.py:\d+$")).wait_for()
+
+
 def test_a_call_that_is_not_kept_is_said(page: Any, client: Client) -> None:
     client.call("PostWorkflowResults", workflow_id="none")
     page.get_by_role("link", name="PostWorkflowResults").first.click()

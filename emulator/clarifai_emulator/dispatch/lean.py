@@ -252,6 +252,8 @@ class LeanReplica:
         self._end_input(item)
         if item.held is not None:
             item.held.cancel()
+            # A cancelled task holds the item: they would keep each other, and the answer.
+            item.held = None
             item.channel.go()
         self._idle.append(item.channel)
         self._replica.release(item.work)
@@ -269,6 +271,7 @@ class LeanReplica:
         for item in self._items.values():
             for task in filter(None, (item.pump, item.held)):
                 task.cancel()
+            item.pump = item.held = None
         replica = self._replica
         if replica is not None:
             replica.cancel_item = None

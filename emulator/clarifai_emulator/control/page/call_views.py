@@ -54,10 +54,10 @@ class KeptCallView:
     def of(cls, emulator: Emulator, kept: KeptCall) -> KeptCallView:
         """Return the view of a call as it is now."""
         store, decision = emulator.store, kept.decision
-        first = kept.first_request()
         if decision is not None:
             model, version_id = decision.model, decision.version_id
         else:
+            first = kept.first_request()
             owner = Caller(kept.caller.user_id).resolve(first.user_app_id.user_id) if first is not None else ""
             model = (owner, first.user_app_id.app_id, first.model_id) if first is not None else ("", "", "")
             version_id = first.version_id if first is not None else ""
