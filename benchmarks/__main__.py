@@ -28,6 +28,7 @@ SCRIPTS = (
     "inner_calls",
     "first_predict",
     "start",
+    "page_in_browser",
     "page_readers",
     "growth",
     "containers",

@@ -19,7 +19,7 @@ _PER_PAGE = 20
 _FEW = 2 * _PER_PAGE  # so that their last page is not their first
 _TARGET = 1.2
 _LIST_TARGET = 1.5
-_CLUSTER, _CROWD, _POOL = "growth", "crowd", "asked"
+CLUSTER, _CROWD, POOL = "growth", "crowd", "asked"
 
 
 def measure(*, quick: bool = False) -> list[Figure]:
@@ -27,31 +27,31 @@ def measure(*, quick: bool = False) -> list[Figure]:
     scale = 20 if quick else 1
     few, many = free_port(), free_port()
     with emulator(few, "--runner", "lean"), emulator(many, "--runner", "lean"):
-        with _calls(few) as call_few, _calls(many) as call_many:
+        with raw_calls(few) as call_few, raw_calls(many) as call_many:
             small = _ask_for(few, call_few, replicas=1)
             large = _ask_for(many, call_many, replicas=_REPLICAS // scale)
-            _crowd(call_many, deployments=_DEPLOYMENTS // scale, nodepools=_NODEPOOLS // scale)
+            crowd(call_many, deployments=_DEPLOYMENTS // scale, nodepools=_NODEPOOLS // scale)
             predict = interleave(
                 lambda: large.predict(prompt="x"),
                 lambda: small.predict(prompt="x"),
                 rounds=2 if quick else 40,
                 calls=50,
             )
-            _crowd(call_few, deployments=_FEW, nodepools=_FEW)
+            crowd(call_few, deployments=_FEW, nodepools=_FEW)
             lists = [
                 figure
                 for what in ("Deployments", "Nodepools", "Models")
                 for figure in _lists(what, call_few, call_many, rounds=2 if quick else 20)
             ]
-    crowd = f"{_DEPLOYMENTS // scale} deployments, {_NODEPOOLS // scale} nodepools, {_REPLICAS // scale} replicas"
-    return [compared(f"predict among {crowd}", *predict, unit="ms", target=_TARGET), *lists]
+    what = f"{_DEPLOYMENTS // scale} deployments, {_NODEPOOLS // scale} nodepools, {_REPLICAS // scale} replicas"
+    return [compared(f"predict among {what}", *predict, unit="ms", target=_TARGET), *lists]
 
 
 Call = Callable[..., Any]
 
 
 @contextmanager
-def _calls(port: int) -> Iterator[Call]:
+def raw_calls(port: int) -> Iterator[Call]:
     """Return raw RPCs by name, with the fields of their request; they raise on a refusal."""
     import grpc
 
@@ -77,12 +77,9 @@ def _calls(port: int) -> Iterator[Call]:
 
 def _ask_for(port: int, call: Call, *, replicas: int) -> Any:
     """Create a deployment of ``hello`` with so many live replicas; return its client."""
-    cluster = {"id": _CLUSTER, "cloud_provider": {"id": "aws"}, "region": "us-east-1", "managed_by": "clarifai",
-               "cluster_type": "dedicated"}  # fmt: skip
-    call("PostComputeClusters", compute_clusters=[cluster])
-    _post_nodepools(call, [_POOL])
+    make_pool(call)
     deployed = deploy(
-        "hello", port, "--cluster", _CLUSTER, "--nodepool", _POOL,
+        "hello", port, "--cluster", CLUSTER, "--nodepool", POOL,
         "--min-replicas", str(replicas), "--max-replicas", str(replicas),
     )  # fmt: skip
     while True:
@@ -91,7 +88,15 @@ def _ask_for(port: int, call: Call, *, replicas: int) -> Any:
             return routed_client(deployed["model_url"], port)
 
 
-def _crowd(call: Call, *, deployments: int, nodepools: int) -> None:
+def make_pool(call: Call) -> None:
+    """Create the nodepool for the model that is asked, in a cluster of its own."""
+    cluster = {"id": CLUSTER, "cloud_provider": {"id": "aws"}, "region": "us-east-1", "managed_by": "clarifai",
+               "cluster_type": "dedicated"}  # fmt: skip
+    call("PostComputeClusters", compute_clusters=[cluster])
+    _post_nodepools(call, [POOL])
+
+
+def crowd(call: Call, *, deployments: int, nodepools: int) -> None:
     """Create deployments of other models, which nobody asks."""
     pools = [f"pool-{number}" for number in range(nodepools)]
     for batch in _batches(pools):
@@ -107,7 +112,7 @@ def _crowd(call: Call, *, deployments: int, nodepools: int) -> None:
             "id": f"deployment-{number}",
             "desired_worker": {"model": {"id": models[number % min(_MODELS, len(models))], "app_id": _CROWD,
                                          "user_id": "me"}},
-            "nodepools": [{"id": pools[number % nodepools], "compute_cluster": {"id": _CLUSTER}}],
+            "nodepools": [{"id": pools[number % nodepools], "compute_cluster": {"id": CLUSTER}}],
         }
         for number in range(deployments)
     ]  # fmt: skip
@@ -121,7 +126,7 @@ def _post_nodepools(call: Call, ids: list[str]) -> None:
          "max_instances": _REPLICAS}
         for each in ids
     ]  # fmt: skip
-    call("PostNodepools", compute_cluster_id=_CLUSTER, nodepools=nodepools)
+    call("PostNodepools", compute_cluster_id=CLUSTER, nodepools=nodepools)
 
 
 def _lists(what: str, call_few: Call, call_many: Call, *, rounds: int) -> Iterator[Figure]:
@@ -130,7 +135,7 @@ def _lists(what: str, call_few: Call, call_many: Call, *, rounds: int) -> Iterat
     if what == "Models":
         fields["user_app_id"] = {"app_id": _CROWD}
     if what == "Nodepools":
-        fields["compute_cluster_id"] = _CLUSTER
+        fields["compute_cluster_id"] = CLUSTER
     for page, of_few, of_many in (("first", 1, 1), ("last", 2, _last_page(call_many, what, fields))):
 
         def ask(call: Call, number: int) -> None:

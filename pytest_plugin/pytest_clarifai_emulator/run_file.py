@@ -16,7 +16,14 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from clarifai_emulator.control.page.page_file import MOST_BYTES, address_of, json_of, page_document, saved_json
+from clarifai_emulator.control.page.page_file import (
+    MOST_BYTES,
+    address_of,
+    json_of,
+    page_document,
+    saved_json,
+    size_of,
+)
 from clarifai_emulator.whole_file import write_whole
 
 # Characters of one text of a test, and of those of all tests; each text that comes later may have so many.
@@ -46,7 +53,7 @@ class ReportedTest:
     @property
     def text_size(self) -> int:
         """Return the bytes of its texts."""
-        return sum(len(text.encode("utf-8", "replace")) for text in (self.message, *self.said, *self.findings))
+        return sum(size_of(text) for text in (self.message, *self.said, *self.findings))
 
 
 class RunFile:
@@ -82,10 +89,9 @@ class RunFile:
 
     def keep(self, test: ReportedTest, record: str) -> None:
         """Keep the record of a test until the file is written."""
-        written = record.encode("utf-8", "replace")
-        packed = zlib.compress(written, 1)
+        packed = zlib.compress(record.encode("utf-8", "replace"), 1)
         self._waiting.seek(0, 2)
-        test.place, test.size = (self._waiting.tell(), len(packed)), len(written)
+        test.place, test.size = (self._waiting.tell(), len(packed)), size_of(record)
         self._waiting.write(packed)
 
     def write(self, path: Path) -> None:

@@ -20,6 +20,7 @@ import pytest
 from flow.driver import Client, inference_request, wait_for
 from flow.page_driver import LIGHT_AND_DARK, opened, violations
 from flow.processes import EmulatorProcess, command
+from flow.test_browser_saved import saved
 from real_browser import browser as browser
 
 pytestmark = pytest.mark.of_processes("what the page shows is the same for containers")
@@ -185,6 +186,21 @@ def test_a_replica_that_ends_is_no_longer_counted(browser: Any, tmp_path: Path) 
     finally:
         client.close()
         emulator.end(signal.SIGTERM)
+
+
+def test_a_page_that_was_saved_has_the_traffic_of_then(
+    browser: Any, folder: Path, emulator: EmulatorProcess, client: Client, tmp_path: Path
+) -> None:
+    file = tmp_path / "saved.html"
+    done = command(folder, "export", "--format", "html", str(file), "--port", str(emulator.port))
+    assert done.returncode == 0, done.stderr
+    with saved(browser, file) as page:
+        page.get_by_role("navigation").get_by_role("link", name="Traffic").click()
+        assert row(page, "me/deploy-crash_method")[:3][::2] == ["1", "1"]
+        assert int(row(page, "me/deploy-slow")[0]) >= len(DELAYS)
+        page.get_by_role("figure").filter(has_text="Replicas").get_by_text(re.compile("live [1-9]")).wait_for()
+        assert page.get_by_role("button", name="Pause").count() == 0
+        assert violations(page) == []
 
 
 @pytest.mark.parametrize(("scheme", "width"), LIGHT_AND_DARK)

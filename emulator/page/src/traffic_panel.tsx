@@ -19,7 +19,10 @@ export function TrafficPanel({ emulator, chosen }: { emulator: Emulator; chosen:
   const { traffic, spans } = emulator;
   // Once a second, whatever else the page hears meanwhile.
   const heard = Math.floor(traffic.last);
-  const slice = useMemo(() => sliceOf(traffic, spans, chosen, end, minutes), [chosen, end, minutes, heard]);
+  const slice = useMemo(
+    () => sliceOf(traffic, spans, chosen, end, minutes),
+    [chosen, end, minutes, heard, emulator.state],
+  );
   const rows = useMemo(() => sumsByKey(traffic, end, minutes), [end, minutes, heard]);
   return (
     <section aria-labelledby="traffic-title">

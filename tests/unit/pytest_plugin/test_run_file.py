@@ -59,6 +59,14 @@ def test_when_there_is_no_room_for_all_failures_come_first_then_the_newest(file:
     assert (tmp_path / "run.html").stat().st_size < 20_000_000
 
 
+def test_marks_that_take_more_room_in_the_file_are_counted_so(file: RunFile, tmp_path: Path) -> None:
+    for number in range(9):
+        file.keep(file.test(str(number)), record(str(number)).replace("padding", "<" * 700_000))
+    file.write(tmp_path / "run.html")
+    assert len(saved_in(tmp_path / "run.html")["events"]) == 4
+    assert (tmp_path / "run.html").stat().st_size < 20_000_000
+
+
 def test_long_texts_are_shortened_and_all_the_more_when_there_are_many(file: RunFile) -> None:
     test = file.test("a")
     file.say(test, "x" * 50_000)

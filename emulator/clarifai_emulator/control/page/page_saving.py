@@ -25,6 +25,7 @@ from clarifai_emulator.control.page.page_file import (
     json_of,
     page_document,
     saved_json,
+    size_of,
 )
 from clarifai_emulator.control.page.page_json import with_lists
 from clarifai_emulator.control.page.page_topic_table import TOPICS
@@ -64,7 +65,7 @@ class SavedAnswers:
     def add(self, name: str, address: str, answer: Any) -> None:
         """Add an answer, or count that there is no room for it. ``name``: what kind of answer it is."""
         text = json_of(answer)
-        size = len(address.encode("utf-8", "replace")) + len(text.encode("utf-8", "replace"))
+        size = size_of(address) + size_of(text)
         has_room = self.sizes.total() + size <= self.most
         if has_room and self.sizes[name] + size <= _MOST_OF_NAME.get(name, self.most):
             self.answers[address] = text
@@ -153,7 +154,7 @@ async def saved_document(emulator: Emulator) -> SavedDocument:
     requests, left_out = _newest_requests(events)
     replicas = replicas_in(kept)[-_MOST_REPLICAS:]
     told = [text for request, text in events if not request or request in requests]
-    saved = SavedAnswers(MOST_BYTES - sum(map(len, told)))
+    saved = SavedAnswers(MOST_BYTES - sum(map(size_of, told)))
     wanted = SavedShown(requests=tuple(reversed(requests)), replicas=tuple(reversed(replicas)))
     async for name, address, answer in TopicAnswers(emulator).of(wanted):
         saved.add(name, address, answer)
@@ -194,7 +195,7 @@ def _newest_requests(events: Sequence[tuple[str, str]]) -> tuple[dict[str, None]
     sizes: dict[str, int] = {}
     for request, text in events:
         if request:
-            sizes[request] = sizes.get(request, 0) + len(text)
+            sizes[request] = sizes.get(request, 0) + size_of(text)
     room, taken = _MOST_OF_EVENTS, list[str]()
     for request in reversed(sizes):
         room -= sizes[request]
