@@ -50,7 +50,7 @@ class Heard:
         self.data = 0
 
     def request_came(self, stream_id: int, fields: Mapping[str, str]) -> None:
-        self.said.append(("request", stream_id, fields[":path"]))
+        self.said.append(("request", stream_id, fields.get(":path", "")))
 
     def data_came(self, stream_id: int, data: bytes, size: int) -> None:
         assert len(data) == size
