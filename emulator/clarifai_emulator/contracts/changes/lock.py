@@ -28,6 +28,8 @@ _HEAD = (
 # The name of a model (two spaces before it) or of a method (four), as ``write_lock`` writes them.
 _NAMED = re.compile(r"(  |    )([^\s:'\"]+):")
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+# `contract lock` writes some ten levels. The parser that is written in C goes down a level by calling itself.
+_DEEPEST = 50
 _Dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
@@ -97,6 +99,7 @@ _AGAIN = "Write it again with `clarifai-emulator contract lock`, or take it from
 
 
 def _content(text: str, file: Path) -> Mapping[str, Any]:
+    _require_plain(text, file)
     try:
         content: Any = yaml.load(text, Loader=_Loader)  # noqa: S506 - a safe loader, the C one where there is one
     except yaml.YAMLError as error:
@@ -107,6 +110,25 @@ def _content(text: str, file: Path) -> Mapping[str, Any]:
         hint = "It was written by another version of clarifai-emulator, or is no lock file."
         raise ConfigError(f"The lock file {file} cannot be used:", [problem], hint=hint)
     return cast("Mapping[str, Any]", content)
+
+
+def _require_plain(text: str, file: Path) -> None:
+    """Refuse what is no lock and takes more than its size to read: content that is nested without end, and
+    references, which stand for any amount of content. Raises ``ConfigError``."""
+    depth, problem = 0, ""
+    try:
+        for event in yaml.parse(text, Loader=_Loader):
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if isinstance(event, yaml.AliasEvent):
+                problem = "it has references, which `clarifai-emulator contract lock` never writes"
+            elif depth > _DEEPEST:
+                problem = "it is nested deeper than `clarifai-emulator contract lock` ever writes"
+            if problem:
+                break
+    except yaml.YAMLError:
+        return  # what is wrong is said when it is read
+    if problem:
+        raise ConfigError(f"The lock file {file} cannot be used:", [problem], hint=_AGAIN)
 
 
 def _places(text: str, file: Path, revision: str) -> Callable[[str, str], Location]:

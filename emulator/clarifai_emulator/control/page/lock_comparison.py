@@ -12,7 +12,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import yaml
 from clarifai_grpc.grpc.api.resources_pb2 import MethodSignature
 
 from clarifai_emulator.contracts.changes.compare import changes
@@ -29,9 +28,6 @@ _MOST_PARENTS = 4
 _MOST_BYTES = 1024 * 1024
 _MOST_CHANGES = 200
 _LONGEST = 2_000
-# `contract lock` writes some ten levels. The parser that is written in C goes down a level by calling itself.
-_DEEPEST = 50
-_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,28 +121,7 @@ def _promises(file: Path) -> list[Promise]:
     if len(content) > _MOST_BYTES:
         hint = "`clarifai-emulator contract verify` compares it."
         raise ConfigError(f"The lock file {file} is too large to be shown here.", [], hint=hint)
-    text = content.decode()
-    _require_plain(text, file)
-    return parse_lock(text, file)
-
-
-def _require_plain(text: str, file: Path) -> None:
-    """Refuse what is no lock and takes more than its size to read: content that is nested without end, and
-    references, which stand for any amount of content. Raises ``ConfigError``."""
-    depth, problem = 0, ""
-    try:
-        for event in yaml.parse(text, Loader=_Loader):
-            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-            if isinstance(event, yaml.AliasEvent):
-                problem = "it has references, which `clarifai-emulator contract lock` never writes"
-            elif depth > _DEEPEST:
-                problem = "it is nested deeper than `clarifai-emulator contract lock` ever writes"
-            if problem:
-                break
-    except yaml.YAMLError:
-        return  # what is wrong is said when it is read
-    if problem:
-        raise ConfigError(f"The lock file {file} cannot be used:", [problem])
+    return parse_lock(content.decode(), file)
 
 
 def _methods(deployed: DeployedContract, places: dict[str, tuple[str, int]]) -> list[Method]:

@@ -51,6 +51,14 @@ def test_it_can_be_reviewed(contracts: list[ModelContract]) -> None:
     [
         ("version: 2\n", "version must be 1, got 2"),
         ("- a\n", "version must be 1, got None"),
+        (
+            "version: 1\nmodels: " + "[" * 50_000,
+            "it is nested deeper than `clarifai-emulator contract lock` ever writes",
+        ),
+        (
+            "version: 1\nmodels: &all\n  a: *all\n",
+            "it has references, which `clarifai-emulator contract lock` never writes",
+        ),
         ("version: 1\nmodels: {a/b/models/c: [x]}\n", "models.a/b/models/c must be methods by name"),
         (
             "version: 1\nmodels: {a/b/models/c: {predict: {}}}\n",
