@@ -144,6 +144,7 @@ class Emulator:
             hosted=self._hosted,
             logbook=self.logbook,
             events=self.events,
+            forget_calls=lambda owns: self.api.kept_calls.forget(owns),
         )
         # Names this run of it to whoever asks for its health; it opens nothing.
         self.run_id = secrets.token_hex(8)

@@ -44,7 +44,7 @@ class Scope:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resetter:
     """Forgets what one emulator keeps. ``deploying``: what brings code into nodepools; None while nothing was ever
-    asked of it."""
+    asked of it. ``forget_calls``: forgets what is kept of calls, of these users or of all."""
 
     faults: Faults
     deploying: Callable[[], Deploying | None]
@@ -55,6 +55,7 @@ class Resetter:
     hosted: set[ModelKey]
     logbook: LogBook
     events: EventBus
+    forget_calls: Callable[[Callable[[str], bool] | None], None]
 
     @property
     def parts(self) -> Mapping[str, Callable[[Scope], Awaitable[None]]]:
@@ -68,6 +69,7 @@ class Resetter:
             "uploaded files": self._forget_files,
             "log lines": self._forget_logs,
             "events": self._forget_events,
+            "calls": self._forget_kept_calls,
         }
 
     async def reset(self, scope: Scope) -> None:
@@ -136,3 +138,6 @@ class Resetter:
         """Forget all events. One account reads those since its own reset; others go on reading theirs."""
         if scope.owns is None:
             self.events.clear()
+
+    async def _forget_kept_calls(self, scope: Scope) -> None:
+        self.forget_calls(scope.owns)

@@ -18,8 +18,12 @@ from clarifai_grpc.grpc.api.resources_pb2 import (
     ModelVersion,
     Nodepool,
 )
+from clarifai_grpc.grpc.api.service_pb2 import PostModelOutputsRequest
 from google.protobuf.message import Message
 
+from clarifai_emulator.api.access.auth import Caller
+from clarifai_emulator.api.call import ApiCall
+from clarifai_emulator.api.rpc import rpc_table
 from clarifai_emulator.api.taps import HeardCall
 from clarifai_emulator.control.account import Account, UserAccount
 from clarifai_emulator.control.call_records import CallLog
@@ -103,6 +107,12 @@ def put_build(emulator: Emulator, user: str) -> None:
     build.add_done_callback(lambda _: emulator.deploying.uploads._tasks.pop(key, None))
 
 
+def put_call(emulator: Emulator, user: str) -> None:
+    call = ApiCall(rpc_table()["PostModelOutputs"], {}, 0.0, request_id=user, caller=Caller(user))
+    kept = emulator.api.kept_calls.begin(call, PostModelOutputsRequest(), "predict")
+    emulator.api.kept_calls.routed(kept, SimpleNamespace(model=(user, "a", "m")))  # type: ignore
+
+
 KEPT = {
     **{f"{row.kind} (resource)": a_resource(row) for row in ROWS},
     "fault": Kept(
@@ -112,6 +122,10 @@ KEPT = {
     "log line": Kept(
         lambda emulator, user: emulator.logbook.append("runner", "line", user_id=user),
         lambda emulator, user: any(emulator.logbook.lines("runner", user_id=user)),
+    ),
+    "call": Kept(put_call, lambda emulator, user: emulator.api.kept_calls.find(user) is not None),
+    "count of calls": Kept(
+        put_call, lambda emulator, user: bool(emulator.api.kept_calls.call_counts.of((user, "a", "m")))
     ),
     "room": Kept(put_room, lambda emulator, user: emulator.capacity.nodes_in_use((user, "c", "pool")) > 0),
     "fleet": Kept(put_fleet, lambda emulator, user: LaneKey(user, "d", "v") in emulator.supervisor.fleets),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from clarifai_emulator.messages.address import ModelKey
 
@@ -31,9 +31,10 @@ class CallCounts:
         """Return how often each method of a model was called; those that never were are not in it."""
         return self._counts.get(model, {})
 
-    def clear(self) -> None:
-        """Begin again."""
-        self._counts.clear()
+    def forget(self, owns: Callable[[str], bool] | None = None) -> None:
+        """Begin again: for the models of users for whom ``owns`` holds, or for all."""
+        for model in [each for each in self._counts if owns is None or owns(each[0])]:
+            del self._counts[model]
 
     def _begin(self, model: ModelKey, method: str) -> None:
         """Count the first call of a method; the model that began first makes room for one too many."""

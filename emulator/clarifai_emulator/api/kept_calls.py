@@ -123,11 +123,13 @@ class KeptCalls:
         """Return the calls that are kept, oldest first."""
         return list(self._calls.values())
 
-    def clear(self) -> None:
-        """Forget all calls."""
-        self.call_counts.clear()
-        while self._calls:
-            self._forget_oldest()
+    def forget(self, owns: Callable[[str], bool] | None = None) -> None:
+        """Forget the calls of users for whom ``owns`` holds, and how often their models were called; all of it
+        where there is no ``owns``."""
+        self.call_counts.forget(owns)
+        for kept in self.all():
+            if owns is None or owns(kept.caller.user_id):
+                self._let_go(kept.request_id)
 
     def begin(self, call: ApiCall, request: Any, method: str) -> KeptCall:
         """Keep a call from now on."""
@@ -173,9 +175,9 @@ class KeptCalls:
             held = bytes(held)  # what is mapped is given back page by page as it leaves
         self._bytes += kept.take(messages, KeptMessage(self._now(), held, size))
         while self._bytes > MOST_BYTES or len(self._calls) > MOST_CALLS:
-            self._forget_oldest()
+            self._let_go(next(iter(self._calls)))
 
-    def _forget_oldest(self) -> None:
-        _, oldest = self._calls.popitem(last=False)
-        self._bytes -= oldest.weight
-        oldest.let_go()
+    def _let_go(self, request_id: str) -> None:
+        kept = self._calls.pop(request_id)
+        self._bytes -= kept.weight
+        kept.let_go()

@@ -17,7 +17,7 @@ def test_each_method_of_each_model_has_its_count() -> None:
     calls.count(("me", "demo", "other"), "predict")
     assert calls.of(HELLO) == {"predict": 2, "generate": 1}
     assert calls.of(("me", "demo", "never")) == {}
-    calls.clear()
+    calls.forget()
     assert calls.of(HELLO) == {}
 
 
