@@ -8,8 +8,7 @@ import { milliseconds } from "./words";
 const STEPS: Record<string, string> = {
   "route.decided": "routed",
   "route.refused": "refused",
-  "work.queued": "queued",
-  "work.sent": "sent to a replica",
+  "work.sent": "queued until sent to a replica",
   "work.done": "answered by the replica",
   "work.failed": "failed",
   "work.cancelled": "cancelled",
