@@ -144,10 +144,10 @@ def _painted(number: int) -> bytes:
 
 
 def requests(page: Any) -> None:
-    """Show the failed request, with its traceback."""
+    """Show the requests, and one that was given a picture and answered one."""
     page.get_by_role("link", name="Requests").click()
-    page.get_by_role("link", name=re.compile(r"^ranker\.predict")).first.click()
-    page.get_by_text("Traceback (most recent call last):").first.wait_for()
+    page.get_by_role("link", name=re.compile(r"^reader\.thumbnail")).first.click()
+    page.get_by_role("region", name="reader.thumbnail").get_by_role("img").nth(1).wait_for()
 
 
 def map_of_request(page: Any) -> None:

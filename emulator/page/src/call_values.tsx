@@ -110,6 +110,13 @@ function TextValue({ value, name }: { value: ShownValue; name: string }) {
   const isCut = value.whole !== undefined && whole === undefined;
   if (!text && value.elsewhere) return <Elsewhere url={value.elsewhere} />;
   if (!text) return <span class="quiet">an empty text</span>;
+  if (!text.trim()) {
+    return (
+      <span class="quiet">
+        white space only: <code>{JSON.stringify(text)}</code>
+      </span>
+    );
+  }
   const isShort = text.length <= SHORT && !text.includes("\n");
   return (
     <>

@@ -96,7 +96,7 @@ function Methods({ contract, canTry }: { contract: Contract; canTry: boolean }) 
           {contract.unknown_calls.map((each) => `${each.method} (${times(each.calls)})`).join(", ")}
         </p>
       )}
-      <p class="quiet">Calls are counted since the emulator started.</p>
+      <p class="quiet">Calls are counted since the emulator started, or was reset.</p>
       {directory && (
         <p class="quiet">
           Its code: <code class="break">{directory}</code>{" "}
