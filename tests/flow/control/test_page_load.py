@@ -426,8 +426,8 @@ def test_memory_does_not_grow_with_the_calls_that_pass(tmp_path: Path) -> None:
     kept = memory_after_traffic(tmp_path / "page")
     bare = memory_after_traffic(tmp_path / "bare", "--no-page")
     figure(f"after 250 MB of calls each time: {kept} MiB with the page, {bare} MiB without")
-    # 32 MiB are kept; where large messages went, memory has gaps, which are not the same each time.
-    assert max(kept) - max(bare) < 2 * 32
+    # 32 MiB are kept, of 750; where large messages went, memory has gaps, which are not the same each time.
+    assert max(kept) - max(bare) < 4 * 32
 
 
 def memory_after_traffic(folder: Path, *options: str) -> list[int]:
