@@ -145,14 +145,14 @@ def _painted(number: int) -> bytes:
 
 def requests(page: Any) -> None:
     """Show the requests, and one that was given a picture and answered one."""
-    page.get_by_role("link", name="Requests").click()
+    page.get_by_role("link", name="Requests", exact=True).click()
     page.get_by_role("link", name=re.compile(r"^reader\.thumbnail")).first.click()
     page.get_by_role("region", name="reader.thumbnail").get_by_role("img").nth(1).wait_for()
 
 
 def map_of_request(page: Any) -> None:
     """Show the way of a request that named a deployment."""
-    page.get_by_role("link", name="Requests").click()
+    page.get_by_role("link", name="Requests", exact=True).click()
     page.get_by_label("Filter requests").fill("rule:owner model:ranker")
     page.get_by_role("link", name=re.compile(r"^ranker\.explain")).first.click()
     page.get_by_role("link", name="Show its way on the map").click()
@@ -161,15 +161,15 @@ def map_of_request(page: Any) -> None:
 
 def resources(page: Any) -> None:
     """Show a deployment as JSON, with links to what it names."""
-    page.get_by_role("link", name="Resources").click()
+    page.get_by_role("link", name="Resources", exact=True).click()
     page.get_by_role("link", name=re.compile("^deployments?", re.IGNORECASE)).first.click()
     page.get_by_role("link", name=re.compile("ranker-prod")).first.click()
 
 
 def replicas(page: Any) -> None:
     """Show when what replica was busy, and the log of one."""
-    page.get_by_role("link", name="Replicas").click()
-    page.get_by_role("row").filter(has_text="ranker-prod").get_by_role("link").first.click()
+    page.get_by_role("link", name="Replicas", exact=True).click()
+    page.get_by_role("row").filter(has_text="assistant-prod").get_by_role("link").first.click()
 
 
 def faults(page: Any) -> None:
@@ -185,7 +185,7 @@ def traffic(page: Any) -> None:
 
 def try_it(page: Any) -> None:
     """Show a call with a picture, and what came back."""
-    page.get_by_role("link", name="Try it").click()
+    page.get_by_role("link", name="Try it", exact=True).click()
     page.get_by_label("Model", exact=True).select_option("me/shop/reader")
     page.get_by_label("Method", exact=True).select_option("thumbnail")
     form = page.get_by_role("form", name="Call thumbnail")
@@ -198,7 +198,7 @@ def try_it(page: Any) -> None:
 
 def chat(page: Any) -> None:
     """Show a conversation."""
-    page.get_by_role("link", name="Try it").click()
+    page.get_by_role("link", name="Try it", exact=True).click()
     page.get_by_label("Model", exact=True).select_option("me/shop/assistant")
     conversation = page.get_by_role("region", name="Conversation")
     conversation.get_by_label("Message", exact=True).fill("Which of these shoes are red?")
