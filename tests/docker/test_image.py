@@ -168,7 +168,7 @@ def test_a_credential_among_the_build_arguments_is_not_in_the_image_or_its_histo
         assert "COPY --from=packages /venv /venv" in "\n".join(lines)
         assert "planted-token" not in history(docker, lines) + "\n".join(lines)
 
-        own = write_looks(tmp_path, "own")
+        own = write_looks(tmp_path, "own", f"# {tmp_path}\n")
         text = own_dockerfile(docker)
         (own / "Dockerfile").write_text(text.replace("USER root", "USER root\nARG NPM_TOKEN"))
         with pytest.raises(ModelError, match="The history of the image would have the value of NPM_TOKEN"):
