@@ -11,6 +11,8 @@ import { Traffic } from "./traffic";
 
 const RETRY_MILLISECONDS = 1000;
 const STATE_MILLISECONDS = 1000;
+// A machine that is busy takes long for a small state, too.
+const MOST_STATE_MILLISECONDS = 5000;
 // What comes is shown at once; when it comes faster than anybody reads, three times a second.
 const TELL_MILLISECONDS = 100;
 const TELL_SELDOM_MILLISECONDS = 333;
@@ -37,6 +39,9 @@ export class Emulator {
   private stateTimer: number | undefined;
   private retryTimer: number | undefined;
   private stateCost = 0;
+  // How often the state was asked for, and which of these the one is that is shown.
+  private asked = 0;
+  private answered = 0;
 
   start(): void {
     if (saved) {
@@ -129,7 +134,8 @@ export class Emulator {
   // A large state is asked for less often, so that looking at it stays a small part of what the emulator does.
   refreshSoon(): void {
     if (this.link === "saved" || this.stateTimer !== undefined) return;
-    const wait = this.state ? Math.max(STATE_MILLISECONDS, 10 * this.stateCost) : 0;
+    const rest = Math.min(10 * this.stateCost, MOST_STATE_MILLISECONDS);
+    const wait = this.state ? Math.max(STATE_MILLISECONDS, rest) : 0;
     this.stateTimer = window.setTimeout(async () => {
       this.stateTimer = undefined;
       await this.refresh();
@@ -138,8 +144,12 @@ export class Emulator {
 
   private async refresh(): Promise<void> {
     const began = performance.now();
+    this.asked += 1;
+    const number = this.asked;
     try {
       const told = await ask<{ version: string; state: EmulatorState }>("state");
+      if (number < this.answered) return; // one that was asked for later has come already
+      this.answered = number;
       this.state = told.state;
       this.version = told.version;
       this.spans.agree(told.state, this.traffic.last);
