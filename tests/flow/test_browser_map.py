@@ -173,7 +173,7 @@ def test_the_way_of_a_request_is_drawn_and_told(page: Any, client: Client) -> No
     assert lines_of(page, "passed") >= 1
     page.set_viewport_size({"width": 400, "height": 900})
     wait_for(lambda: lines_of(page, "taken") == 3)
-    assert page.evaluate("document.documentElement.scrollWidth") <= 400
+    wait_for(lambda: page.evaluate("document.documentElement.scrollWidth") <= 400)
     way.get_by_role("link", name="Close").click()
     wait_for(lambda: lines_of(page, "taken") == 0)
 
