@@ -100,6 +100,7 @@ def test_a_request_leads_to_the_fault_that_struck_it_and_back(page: Any, client:
     page.keyboard.press("Enter")
     page.get_by_text("busy is injected from now on: inference of model hello: status 21354").wait_for()
     ask(client, "hello")
+    items(page).filter(has_text="busy").get_by_role("link", name="hello.predict").wait_for()  # the page has it
     page.get_by_role("link", name="Requests").click()
     row = page.get_by_role("row").filter(has_text="fault injected").first
     row.get_by_role("link", name="hello.predict").click()
