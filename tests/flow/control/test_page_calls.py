@@ -6,6 +6,7 @@ import http.client
 import json
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,7 +18,7 @@ from clarifai_emulator.control.page.page_admission import NO_COOKIE
 from clarifai_emulator.control.page.page_calls import NO_VALUE, NOT_KEPT
 from clarifai_emulator.control.thread import EmulatorThread
 from flow.control.test_page_site import PAT, SECRET, data, enter, get, serving
-from flow.driver import MODELS, Client, inference_request, wait_for
+from flow.driver import MODELS, Client, inference_request, wait_for, write_model
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(200)
 
@@ -181,6 +182,19 @@ def test_no_secret_is_sent(emulator: EmulatorThread, client: Client) -> None:
     assert load(emulator, address)[0].status == 404
     _, body = load(emulator, address.replace("parts.1", "parts.0"))
     assert body == b"<hidden> and <hidden> and <hidden>"
+
+
+def test_a_secret_that_stands_in_the_config_of_a_model_is_hidden_in_its_calls(
+    emulator: EmulatorThread, client: Client, tmp_path: Path
+) -> None:
+    model = write_model(tmp_path, "keeper", (MODELS / "hello" / "1" / "model.py").read_text())
+    with (model / "config.yaml").open("a") as config:
+        config.write("secrets:\n  - {id: inline, value: in-the-config, env_var: INLINE}\n")
+    emulator.deploy(model)
+    told = id_of(client.call("PostModelOutputs", inference_request("keeper", prompt="it is in-the-config")))
+    _, echoed = get(emulator, f"/_page/call?id={told}", cookie=enter(emulator))
+    assert "it is <hidden>" in echoed
+    assert "in-the-config" not in echoed
 
 
 # ── what is not there ───────────────────────────────────────────────────────────────────────────────────

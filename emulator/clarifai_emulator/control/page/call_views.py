@@ -17,6 +17,7 @@ from clarifai_emulator.api.access.auth import Caller
 from clarifai_emulator.api.kept_calls import KeptCall, KeptMessage
 from clarifai_emulator.api.secret_texts import SecretTexts
 from clarifai_emulator.contracts.signatures.shapes import method_shape
+from clarifai_emulator.control.page.known_secrets import known_secrets
 from clarifai_emulator.control.page.method_places import method_place
 from clarifai_emulator.control.page.page_values import ValueView, shown_values
 from clarifai_emulator.emulator import Emulator
@@ -27,13 +28,6 @@ from clarifai_emulator.store import Kind
 KINDS = {"PostModelOutputs": "unary", "GenerateModelOutputs": "server stream", "StreamModelOutputs": "bidi"}
 INPUT, OUTPUT = "input", "output"
 _MOST_TRACE = 64 * 1024
-
-
-def secrets_of(emulator: Emulator) -> SecretTexts:
-    """Return what hides the secrets of an emulator: the platform's, tokens that users have, keys."""
-    stored: Any = emulator.store.list(Kind.SECRET)
-    keys = (key[-1] for key in emulator.store.keys(Kind.KEY))
-    return SecretTexts([*(each.value for each in stored), *emulator.accounts.callers, emulator.pat, *keys])
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +62,14 @@ class KeptCallView:
         )
         source: Any = store.get(Kind.SOURCE, (*model, version_id))
         return cls(
-            kept, list(kept.inputs), list(kept.outputs), model, version_id, version, source, secrets_of(emulator)
+            kept,
+            list(kept.inputs),
+            list(kept.outputs),
+            model,
+            version_id,
+            version,
+            source,
+            SecretTexts(known_secrets(emulator)),
         )
 
     @property

@@ -7,13 +7,11 @@ hidden as well: somebody may have put a key of another service there.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
+from clarifai_emulator.control.page.known_secrets import known_secrets
 from clarifai_emulator.emulator import Emulator
-from clarifai_emulator.models.version_source import ModelSource
 from clarifai_emulator.replica_tokens import hidden
-from clarifai_emulator.store import Kind
 
 HIDDEN = "(hidden)"
 # A shorter value is hidden where it is the whole text: else one that is "1" would hide every number.
@@ -26,7 +24,7 @@ class PageMasks:
     """Knows every value that nobody is to see, as they are now."""
 
     def __init__(self, emulator: Emulator) -> None:
-        self._values = frozenset(filter(None, _values_of(emulator)))
+        self._values = frozenset(filter(None, known_secrets(emulator)))
         inside = sorted((each for each in self._values if len(each) >= _LEAST_INSIDE), key=len, reverse=True)
         self._inside = re.compile("|".join(map(re.escape, inside))) if inside else None
 
@@ -54,16 +52,3 @@ class PageMasks:
         text = self.text(value)
         more = len(text) - _MOST_CHARACTERS
         return f"{text[:_MOST_CHARACTERS]} … {more} characters more" if more > 0 else text
-
-
-def _values_of(emulator: Emulator) -> Iterator[str]:
-    store = emulator.store
-    yield emulator.pat
-    yield from emulator.accounts.callers
-    for secret in store.list(Kind.SECRET):
-        yield secret.value
-    for key in store.list(Kind.KEY):
-        yield key.id
-    for source in store.list(Kind.SOURCE):
-        if isinstance(source, ModelSource):
-            yield from (each.value for each in source.secrets)

@@ -9,7 +9,9 @@ from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
 from clarifai_emulator.api.call import ApiCall
 from clarifai_emulator.api.failed import failure_reason
-from clarifai_emulator.control.page.call_views import OUTPUT, secrets_of, value_address
+from clarifai_emulator.api.secret_texts import SecretTexts
+from clarifai_emulator.control.page.call_views import OUTPUT, value_address
+from clarifai_emulator.control.page.known_secrets import known_secrets
 from clarifai_emulator.control.page.page_values import ValueView, shown_values
 from clarifai_emulator.control.page.try_requests import Attempt
 from clarifai_emulator.emulator import Emulator
@@ -27,7 +29,7 @@ class ToldAnswers:
         self._clock = emulator.clock
         self._attempt = attempt
         self._call = call
-        self._secrets = secrets_of(emulator)
+        self._secrets = SecretTexts(known_secrets(emulator))
         self._number = 0
 
     def line(self, answer: Any) -> dict[str, Any]:
