@@ -16,14 +16,14 @@ from clarifai_emulator.messages.json import as_dict
 METHOD_NAME = "_method_name"
 _SHOWN = 80
 _TYPE = ModelTypeField.DataType
-_BY_TYPE = {
+ATOM_FIELDS: Mapping[int, str] = {
     _TYPE.STR: "string_value",
     _TYPE.BYTES: "bytes_value",
     _TYPE.INT: "int_value",
     _TYPE.FLOAT: "float_value",
     _TYPE.BOOL: "bool_value",
 }
-_ATOMS = tuple(_BY_TYPE.values())
+_ATOMS = tuple(ATOM_FIELDS.values())
 
 
 def method_of(request: Any) -> str:
@@ -70,8 +70,8 @@ def value_of(data: Any, field: Any | None = None) -> Any:
     """Return what a ``Data`` message holds, read as ``field`` (a ``ModelTypeField``) says; None for an empty
     one."""
     if field is not None:
-        if field.type in _BY_TYPE:
-            return getattr(data, _BY_TYPE[field.type])
+        if field.type in ATOM_FIELDS:
+            return getattr(data, ATOM_FIELDS[field.type])
         if field.type in (_TYPE.LIST, _TYPE.TUPLE) and data.parts:
             inner = list(field.type_args) if field.type == _TYPE.TUPLE else [*field.type_args] * len(data.parts)
             return [value_of(part.data, each) for part, each in zip(data.parts, inner, strict=False)]

@@ -21,6 +21,7 @@ from clarifai_emulator.contracts.signatures.shapes import shape_of
 from clarifai_emulator.control.page.array_values import first_values
 from clarifai_emulator.control.page.json_beginning import json_content, json_pieces, number_text
 from clarifai_emulator.control.page.media_types import UNKNOWN, media_type
+from clarifai_emulator.messages.data_values import ATOM_FIELDS
 from clarifai_emulator.messages.json import as_dict
 
 # So much of one text is shown, and of all texts of one answer together; afterwards, so much of each that follows.
@@ -35,15 +36,8 @@ _MOST_NUMBERS = 24
 _FIRST_BYTES = 64
 _MEDIA = ("image", "audio", "video")
 _TYPE = ModelTypeField.DataType
-_ATOMS = {
-    _TYPE.STR: "string_value",
-    _TYPE.BYTES: "bytes_value",
-    _TYPE.INT: "int_value",
-    _TYPE.FLOAT: "float_value",
-    _TYPE.BOOL: "bool_value",
-}
 _BY_TYPE = {
-    **_ATOMS,
+    **ATOM_FIELDS,
     _TYPE.TEXT: "text",
     _TYPE.IMAGE: "image",
     _TYPE.AUDIO: "audio",
@@ -128,7 +122,7 @@ def _value(data: Any, kind: Any | None, path: str, view: ValueView, depth: int =
         return {"kind": "too_deep"}
     if kind is not None and kind.type in _BY_TYPE:
         name = _BY_TYPE[kind.type]
-        if kind.type in _ATOMS or data.HasField(name):
+        if kind.type in ATOM_FIELDS or data.HasField(name):
             return _of_field(data, name, path, view)
     if data.parts or (kind is not None and kind.type in (_TYPE.LIST, _TYPE.TUPLE, _TYPE.NAMED_FIELDS)):
         return _container(data, kind, path, view, depth)

@@ -12,7 +12,7 @@ from typing import Any
 from clarifai_emulator.api.secret_texts import SecretTexts, is_secret_name
 from clarifai_emulator.control.page.array_values import as_npy
 from clarifai_emulator.control.page.json_beginning import json_content, json_pieces
-from clarifai_emulator.control.page.media_types import UNKNOWN, ending_of, media_type
+from clarifai_emulator.control.page.media_types import UNKNOWN, media_type
 from clarifai_emulator.control.page.page_topics import PageFile
 
 _TEXT = "text/plain; charset=utf-8"
@@ -40,11 +40,6 @@ def value_file(data: Any, path: str, secrets: SecretTexts) -> PageFile | None:
     if name == "bytes_value":
         return _bytes_file(value, "", secrets)
     return _bytes_file(value.base64, name, None)
-
-
-def file_ending(file: PageFile) -> str:
-    """Return how the name of a value's file ends."""
-    return file.name.rpartition(".")[2] if file.name else ending_of(file.kind)
 
 
 def _bytes_file(data: bytes, wanted: str, secrets: SecretTexts | None) -> PageFile:
