@@ -13,15 +13,13 @@ import {
   useAsked,
 } from "./contract_words";
 import type { Emulator } from "./emulator";
-import { Copy, lastOf, short, Time } from "./words";
+import { Close, Copy, lastOf, short, Time } from "./words";
 
 export function ContractDetail({ emulator, model }: { emulator: Emulator; model: string }) {
   const { told, problem } = useAsked<Contract>(emulator, "contract", { model });
   return (
     <section aria-labelledby="contract-title" class="detail">
-      <a class="close" href={hrefOf("contracts")}>
-        Close
-      </a>
+      <Close panel="contracts" />
       <h2 id="contract-title">{model}</h2>
       {problem && (
         <p class="failed" role="alert">

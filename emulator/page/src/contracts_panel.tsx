@@ -7,6 +7,7 @@ import { ContractDetail } from "./contract_detail";
 import { type ContractRow, useAsked } from "./contract_words";
 import type { Emulator } from "./emulator";
 import "./contracts.css";
+import { SearchField } from "./words";
 
 export function ContractsPanel({ emulator, chosen }: { emulator: Emulator; chosen: string }) {
   return (
@@ -31,15 +32,7 @@ function Models({ emulator, chosen }: { emulator: Emulator; chosen: string }) {
   return (
     <>
       <p class="quiet">What the methods of each model promise, which of them were called, and what did not fit.</p>
-      <label>
-        <span class="hidden">Find a model</span>
-        <input
-          type="search"
-          value={words}
-          placeholder="find a model by its name"
-          onInput={(event) => setWords(event.currentTarget.value)}
-        />
-      </label>
+      <SearchField label="Find a model" placeholder="find a model by its name" value={words} onInput={setWords} />
       {problem && (
         <p class="failed" role="alert">
           {problem}

@@ -96,10 +96,6 @@ function more(name: string, label: string, kind: FaultField["kind"], help: strin
   return { name, label, kind, help, isCommon: false };
 }
 
-export function labelOf(name: string): string {
-  return FIELDS.find((each) => each.name === name)?.label ?? name;
-}
-
 // The values of the fields that an address names.
 export function valuesOf(given: Record<string, string>): FaultValues {
   const values: FaultValues = {};

@@ -7,7 +7,7 @@ import { type Added, FaultForm } from "./fault_form";
 import type { RequestRow } from "./requests";
 import { act } from "./source";
 import { type FaultState, text } from "./told";
-import { Copy, nameOf, Outcome, Time } from "./words";
+import { Close, Copy, nameOf, Outcome, Time } from "./words";
 import "./faults.css";
 
 const SHOWN_AT_ONCE = 100;
@@ -236,9 +236,7 @@ function GoneFault({ id, struck }: { id: string; struck: RequestRow[] }) {
   const [last] = struck.flatMap((row) => row.faults.filter((each) => text(each, "fault_id") === id));
   return (
     <div class="way">
-      <a class="close" href={hrefOf("faults")}>
-        Close
-      </a>
+      <Close panel="faults" />
       <p>There is no fault {id} any longer: it was removed, or the emulator has forgotten it.</p>
       {last && <p>It was: {text(last, "rule")}</p>}
       <Struck rows={struck} most={STRUCK_OF_CHOSEN} />

@@ -23,6 +23,7 @@ import {
 import type { Lit } from "./map_ways";
 import { saved } from "./source";
 import type { EmulatorState, NodepoolState } from "./told";
+import { SearchField } from "./words";
 
 const MOST_UNFOLDED = 50;
 const AT_ONCE = 50;
@@ -56,15 +57,12 @@ export function MapClusters({ emulator, state, lit }: Props) {
     <>
       <div class="bar">
         {(isLarge || search) && (
-          <label class="grow">
-            <span class="hidden">Search the map</span>
-            <input
-              type="search"
-              placeholder="search deployments, models and nodepools"
-              value={search}
-              onInput={(event) => setSearch(event.currentTarget.value)}
-            />
-          </label>
+          <SearchField
+            label="Search the map"
+            placeholder="search deployments, models and nodepools"
+            value={search}
+            onInput={setSearch}
+          />
         )}
         {unused > 0 && (
           <label class="quiet">

@@ -8,7 +8,7 @@ import { Answer, type RouteAnswer, WhereForm } from "./map_question";
 import { litByAnswer, litByRequest, NOTHING_LIT } from "./map_ways";
 import { RefusalText, RejectedList, useRequest } from "./request_detail";
 import type { RequestRow } from "./requests";
-import { nameOf, Outcome, short } from "./words";
+import { Close, nameOf, Outcome, short } from "./words";
 import "./map.css";
 
 export function MapPanel({ emulator, chosen }: { emulator: Emulator; chosen: string }) {
@@ -46,9 +46,7 @@ function WayOf({ row, id, isLooking }: { row: RequestRow | undefined; id: string
   const steps = [row.user, row.route?.deployment, row.nodepool, row.replica && `replica ${short(row.replica)}`];
   return (
     <div class="way" role="status">
-      <a class="close" href={hrefOf("map")}>
-        Close
-      </a>
+      <Close panel="map" />
       <p>
         The way of <a href={hrefOf("requests", id)}>{nameOf(row)}</a> <Outcome row={row} />
       </p>

@@ -8,7 +8,7 @@ import { lastTraceback, type ReadLog, useLog } from "./replica_log";
 import type { ShownReplica } from "./replicas_shown";
 import { ask } from "./source";
 import { type LogLine, text } from "./told";
-import { Copy, short, Time } from "./words";
+import { Close, Copy, SearchField, short, Time } from "./words";
 
 const LINES_AT_ONCE = 500;
 
@@ -25,9 +25,7 @@ export function ReplicaDetail({
   const trace = useMemo(() => lastTraceback(log.lines), [log.lines]);
   return (
     <section aria-labelledby="replica-title" class="detail">
-      <a class="close" href={hrefOf("replicas")}>
-        Close
-      </a>
+      <Close panel="replicas" />
       <h2 id="replica-title">Replica {short(id)}</h2>
       <p class="break">
         <code>{id}</code> <Copy text={id} what="the id of the replica" />
@@ -144,15 +142,7 @@ function Log({ log }: { log: ReadLog }) {
     <>
       <h3>Its log</h3>
       <div class="bar">
-        <label class="grow">
-          <span class="hidden">Search the log</span>
-          <input
-            type="search"
-            placeholder="search the log"
-            value={words}
-            onInput={(event) => setWords(event.currentTarget.value)}
-          />
-        </label>
+        <SearchField label="Search the log" placeholder="search the log" value={words} onInput={setWords} />
         <label>
           <input
             type="checkbox"

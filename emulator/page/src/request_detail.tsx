@@ -13,7 +13,7 @@ import { Timeline } from "./request_timeline";
 import { type RequestRow, rowOf } from "./requests";
 import { ask } from "./source";
 import { type EmulatorEvent, type LogLine, type Rejected, text } from "./told";
-import { Copy, milliseconds, nameOf, Outcome, short, Time } from "./words";
+import { Close, Copy, milliseconds, nameOf, Outcome, short, Time } from "./words";
 
 // Lines of a log are read some hundredths of a second after they are written.
 const LOG_AFTER_SECONDS = 0.3;
@@ -40,7 +40,7 @@ export function RequestDetail({ emulator, id }: { emulator: Emulator; id: string
   if (!row) {
     return (
       <section aria-label="Request" class="detail">
-        <Close />
+        <Close panel="requests" />
         <p class="empty" role="status">
           {isLooking ? "Looking for the request …" : "The emulator no longer keeps this request, or never had it."}
         </p>
@@ -50,7 +50,7 @@ export function RequestDetail({ emulator, id }: { emulator: Emulator; id: string
   const inner = [...emulator.requests.rows.values()].filter((each) => each.parent === row.id);
   return (
     <section aria-labelledby="request-title" class="detail">
-      <Close />
+      <Close panel="requests" />
       <h2 id="request-title">{nameOf(row)}</h2>
       <p>
         <Outcome row={row} /> · <Time at={row.began} />
@@ -95,14 +95,6 @@ export function RequestDetail({ emulator, id }: { emulator: Emulator; id: string
         <pre>{row.events.map((event) => JSON.stringify(event)).join("\n")}</pre>
       </details>
     </section>
-  );
-}
-
-function Close() {
-  return (
-    <a class="close" href={hrefOf("requests")}>
-      Close
-    </a>
   );
 }
 

@@ -7,7 +7,7 @@ import type { Emulator } from "./emulator";
 import { Newer, useHeld, useScrolledAway } from "./held_list";
 import { RequestDetail } from "./request_detail";
 import { FILTER_FIELDS, filterOf, isPrediction, type RequestRow } from "./requests";
-import { milliseconds, nameOf, Outcome, Time } from "./words";
+import { milliseconds, nameOf, Outcome, SearchField, Time } from "./words";
 
 const SHOWN_AT_ONCE = 200;
 
@@ -29,16 +29,13 @@ export function RequestsPanel({ emulator, chosen }: { emulator: Emulator; chosen
       <section aria-labelledby="requests-title">
         <h2 id="requests-title">Requests</h2>
         <form class="bar" aria-label="Filter" onSubmit={(event) => event.preventDefault()}>
-          <label class="grow">
-            <span class="hidden">Filter requests</span>
-            <input
-              type="search"
-              value={words}
-              placeholder={`text, or ${FILTER_FIELDS.slice(0, 4).join(": ")}: …`}
-              title={`Words that all have to be there; ${FILTER_FIELDS.join(":, ")}: look into one column`}
-              onInput={(event) => setWords(event.currentTarget.value)}
-            />
-          </label>
+          <SearchField
+            label="Filter requests"
+            placeholder={`text, or ${FILTER_FIELDS.slice(0, 4).join(": ")}: …`}
+            value={words}
+            onInput={setWords}
+            title={`Words that all have to be there; ${FILTER_FIELDS.join(":, ")}: look into one column`}
+          />
           {emulator.link !== "saved" && (
             <button type="button" aria-pressed={isPaused} onClick={() => setPaused(!isPaused)}>
               {isPaused ? "Go on" : "Pause"}

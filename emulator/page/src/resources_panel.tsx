@@ -11,7 +11,7 @@ import {
   type ResourceName,
   useResources,
 } from "./resources_told";
-import { Copy } from "./words";
+import { Close, Copy, SearchField } from "./words";
 import "./resources.css";
 
 const PAGE = 100;
@@ -74,9 +74,7 @@ function Names({ emulator, kind, chosen }: { emulator: Emulator; kind: string; c
   const last = value ? Math.min(value.found, start + PAGE) : 0;
   return (
     <section aria-labelledby="names-title">
-      <a class="close" href={hrefOf("resources")}>
-        Close
-      </a>
+      <Close panel="resources" />
       <h2 id="names-title">{wordOf(kind)}</h2>
       {problem ? (
         <p class="failed" role="alert">
@@ -85,18 +83,15 @@ function Names({ emulator, kind, chosen }: { emulator: Emulator; kind: string; c
       ) : (
         <>
           {emulator.link !== "saved" && (
-            <label class="bar">
-              <span class="hidden">Search by id</span>
-              <input
-                type="search"
-                placeholder="search by id"
-                value={search}
-                onInput={(event) => {
-                  setSearch(event.currentTarget.value);
-                  setStart(0);
-                }}
-              />
-            </label>
+            <SearchField
+              label="Search by id"
+              placeholder="search by id"
+              value={search}
+              onInput={(words) => {
+                setSearch(words);
+                setStart(0);
+              }}
+            />
           )}
           {value && <p role="status">{said(value, kind, search, start, last)}</p>}
           <ul class="names">
@@ -139,9 +134,7 @@ function One({ emulator, kind, name }: { emulator: Emulator; kind: string; name:
   const { value, problem } = useResources<OneResource>(emulator, { kind, key: name });
   return (
     <section aria-labelledby="resource-title" class="detail">
-      <a class="close" href={hrefOf("resources", kind)}>
-        Close
-      </a>
+      <Close panel="resources" item={kind} />
       <h2 id="resource-title">
         {wordOf(kind)} {nameOf({ kind, key: name })}
       </h2>

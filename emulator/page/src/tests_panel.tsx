@@ -9,7 +9,7 @@ import { logIn, type SavedCall, type SavedLog, type SavedTest } from "./saved_an
 import type { SavedTests, TestOutcome } from "./saved_tests";
 import { saved } from "./source";
 import { text } from "./told";
-import { Copy, lastOf, milliseconds, short } from "./words";
+import { Close, Copy, lastOf, milliseconds, SearchField, short } from "./words";
 import "./tests.css";
 
 const SHOWN_AT_ONCE = 200;
@@ -41,15 +41,12 @@ export function TestsPanel({ tests, emulator, chosen }: { tests: SavedTests; emu
       <section aria-labelledby="tests-title">
         <h2 id="tests-title">Tests</h2>
         <form class="bar" aria-label="Filter" onSubmit={(event) => event.preventDefault()}>
-          <label class="grow">
-            <span class="hidden">Filter tests</span>
-            <input
-              type="search"
-              value={words}
-              placeholder="words in names, failures, calls"
-              onInput={(event) => setWords(event.currentTarget.value)}
-            />
-          </label>
+          <SearchField
+            label="Filter tests"
+            placeholder="words in names, failures, calls"
+            value={words}
+            onInput={setWords}
+          />
           <label>
             Outcome{" "}
             <select value={outcome} onChange={(event) => setOutcome(event.currentTarget.value)}>
@@ -89,17 +86,9 @@ function NoTest({ all }: { all: SavedTest[] }) {
 function UnknownTest() {
   return (
     <section aria-label="Test" class="detail">
-      <CloseTest />
+      <Close panel="tests" />
       <p class="empty">The run had no test of this name.</p>
     </section>
-  );
-}
-
-function CloseTest() {
-  return (
-    <a class="close" href={hrefOf("tests")}>
-      Close
-    </a>
   );
 }
 
@@ -156,7 +145,7 @@ function OneTest({ test, emulator }: { test: SavedTest; emulator: Emulator }) {
   const faults = test.calls.flatMap((call) => emulator.requests.rows.get(call.id)?.faults ?? []);
   return (
     <section aria-labelledby="test-title" class="detail">
-      <CloseTest />
+      <Close panel="tests" />
       <h2 id="test-title">{test.id}</h2>
       <p>
         <TestOutcomeText outcome={test.outcome} /> · {milliseconds(test.took * 1000)}

@@ -1,6 +1,7 @@
 // Shows times, ids and texts as the panels share them.
 
 import { useState } from "preact/hooks";
+import { hrefOf } from "./addresses";
 import type { RequestRow } from "./requests";
 
 export function clock(seconds: number): string {
@@ -84,4 +85,37 @@ export function nameOf(row: RequestRow): string {
   if (row.call) return row.call;
   const model = lastOf(row.model);
   return row.method ? `${model || "?"}.${row.method}` : row.rpc || `${model || "?"} · not answered yet`;
+}
+
+// Leads back to a panel, or to what was chosen in it before.
+export function Close({ panel, item = "" }: { panel: string; item?: string }) {
+  return (
+    <a class="close" href={hrefOf(panel, item)}>
+      Close
+    </a>
+  );
+}
+
+interface SearchFieldProps {
+  label: string;
+  placeholder: string;
+  value: string;
+  onInput: (words: string) => void;
+  title?: string;
+}
+
+// Takes words to search for; its label is for whoever does not see the field.
+export function SearchField({ label, placeholder, value, onInput, title }: SearchFieldProps) {
+  return (
+    <label class="grow">
+      <span class="hidden">{label}</span>
+      <input
+        type="search"
+        value={value}
+        placeholder={placeholder}
+        title={title}
+        onInput={(event) => onInput(event.currentTarget.value)}
+      />
+    </label>
+  );
 }
