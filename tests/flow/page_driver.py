@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -33,14 +34,26 @@ class Hostile(ModelClass):
 LIGHT_AND_DARK = [(scheme, width) for scheme in ("light", "dark") for width in (400, 1440, 2560)]
 
 
+@contextmanager
+def deployed(
+    folder: Path, *models: str | Path, deployments: int | None = None, options: Sequence[str] = ()
+) -> Iterator[EmulatorProcess]:
+    """Run an emulator until the block ends, which begins once these models are deployed, or so many deployments
+    are there."""
+    process = EmulatorProcess(folder, *map(str, models), options=options)
+    try:
+        process.client(deployments).close()
+        yield process
+    finally:
+        process.end(signal.SIGTERM)
+
+
 @pytest.fixture(scope="module")
 def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmulatorProcess]:
     folder = tmp_path_factory.mktemp("emulator")
     hostile = write_model(folder, "hostile", HOSTILE)
-    process = EmulatorProcess(folder, "hello", "crash_method", str(hostile))
-    process.client().close()
-    yield process
-    process.end(signal.SIGTERM)
+    with deployed(folder, "hello", "crash_method", hostile) as process:
+        yield process
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ import pytest
 from clarifai_emulator.control.page.page_topic_table import TOPICS
 from clarifai_emulator.control.page.page_topics import PageContext, PageTopic
 from flow.driver import Client, figure, inference_request, wait_for, write_model
-from flow.page_driver import ask, opened, printed_address
+from flow.page_driver import ask, deployed, opened, printed_address
 from flow.processes import EmulatorProcess
 from flow.served_files import serving_files
 from real_browser import CHROMIUM
@@ -61,10 +61,8 @@ FIFTY_MB = "50000000"
 def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmulatorProcess]:
     folder = tmp_path_factory.mktemp("emulator")
     models = [str(write_model(folder, name, source)) for name, source in (("talker", TALKER), ("big", BIG))]
-    process = EmulatorProcess(folder, "hello", *models)
-    process.client().close()
-    yield process
-    process.end(signal.SIGTERM)
+    with deployed(folder, "hello", *models) as process:
+        yield process
 
 
 @pytest.fixture(scope="module")

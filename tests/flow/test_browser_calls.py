@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import signal
 import struct
 import zlib
 from collections.abc import Iterator
@@ -13,7 +12,7 @@ import pytest
 from clarifai_grpc.grpc.api.resources_pb2 import Audio, Data, Image, Video
 
 from flow.driver import Client, inference_request, wait_for, write_model
-from flow.page_driver import LIGHT_AND_DARK, PLANTED, opened, violations
+from flow.page_driver import LIGHT_AND_DARK, PLANTED, deployed, opened, violations
 from flow.processes import EmulatorProcess
 from real_browser import browser as browser
 
@@ -68,10 +67,8 @@ def wav(seconds: float = 0.1) -> bytes:
 def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmulatorProcess]:
     folder = tmp_path_factory.mktemp("emulator")
     hostile = write_model(folder, "hostile", HOSTILE)
-    process = EmulatorProcess(folder, "hello", "types", "crash_method", str(hostile))
-    process.client().close()
-    yield process
-    process.end(signal.SIGTERM)
+    with deployed(folder, "hello", "types", "crash_method", hostile) as process:
+        yield process
 
 
 @pytest.fixture(scope="module")

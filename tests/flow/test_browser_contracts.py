@@ -14,7 +14,7 @@ import pytest
 
 from clarifai_emulator.contracts.changes.lock import LOCK_FILE
 from flow.driver import Client, inference_request, wait_for, write_model
-from flow.page_driver import LIGHT_AND_DARK, PLANTED, opened, violations
+from flow.page_driver import LIGHT_AND_DARK, PLANTED, deployed, opened, violations
 from flow.processes import EmulatorProcess, command, environment
 from real_browser import browser as browser
 
@@ -63,10 +63,8 @@ def emulator(folder: Path) -> Iterator[EmulatorProcess]:
     assert locked.returncode == 0, locked.stderr
     (greeter / "1" / "model.py").write_text(GREETER)
     hostile = write_model(folder, "hostile", HOSTILE)
-    process = EmulatorProcess(folder, "hello", str(greeter), str(hostile))
-    process.client().close()
-    yield process
-    process.end(signal.SIGTERM)
+    with deployed(folder, "hello", greeter, hostile) as process:
+        yield process
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ import pytest
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
 from flow.driver import Client, inference_request, wait_for
-from flow.page_driver import LIGHT_AND_DARK, PLANTED, ask, opened, violations
+from flow.page_driver import LIGHT_AND_DARK, PLANTED, ask, deployed, opened, violations
 from flow.processes import EmulatorProcess, command
 from real_browser import browser as browser
 
@@ -25,10 +25,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def emulator(folder: Path) -> Iterator[EmulatorProcess]:
-    process = EmulatorProcess(folder, "hello", "crash_method")
-    process.client().close()
-    yield process
-    process.end(signal.SIGTERM)
+    with deployed(folder, "hello", "crash_method") as process:
+        yield process
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from clarifai_grpc.grpc.api.resources_pb2 import (
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
 from flow.driver import Client, wait_for, write_model
-from flow.page_driver import LIGHT_AND_DARK, ask, opened, violations
+from flow.page_driver import LIGHT_AND_DARK, ask, deployed, opened, violations
 from flow.processes import EmulatorProcess, environment
 from real_browser import browser as browser
 
@@ -41,10 +41,8 @@ GPUS = ("--accelerators", "simulated:2xNVIDIA-A10G")
 
 @pytest.fixture(scope="module")
 def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmulatorProcess]:
-    process = EmulatorProcess(tmp_path_factory.mktemp("emulator"), "hello", "gpu", options=GPUS)
-    process.client().close()
-    yield process
-    process.end(signal.SIGTERM)
+    with deployed(tmp_path_factory.mktemp("emulator"), "hello", "gpu", options=GPUS) as process:
+        yield process
 
 
 @pytest.fixture(scope="module")

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from flow.driver import Client, wait_for
-from flow.page_driver import ask, opened, violations
+from flow.page_driver import ask, deployed, opened, violations
 from flow.processes import EmulatorProcess
 from real_browser import browser as browser
 
@@ -18,10 +17,8 @@ pytestmark = pytest.mark.of_processes("what the page shows is the same for conta
 
 @pytest.fixture(scope="module")
 def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmulatorProcess]:
-    process = EmulatorProcess(tmp_path_factory.mktemp("emulator"), "hello")
-    process.client().close()
-    yield process
-    process.end(signal.SIGTERM)
+    with deployed(tmp_path_factory.mktemp("emulator"), "hello") as process:
+        yield process
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 import pytest
 
 from flow.driver import Client, figure, wait_for, write_model
-from flow.page_driver import LIGHT_AND_DARK, PLANTED, ask, opened, violations
+from flow.page_driver import LIGHT_AND_DARK, PLANTED, ask, deployed, opened, violations
 from flow.page_driver import page as page
 from flow.processes import EmulatorProcess
 from real_browser import browser as browser
@@ -58,10 +57,8 @@ def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmulatorProce
     folder = tmp_path_factory.mktemp("emulator")
     flood = write_model(folder, "flood", FLOOD)
     dying = write_model(folder, "dying", DYING.replace("{gate!r}", repr(str(folder / "gate"))))
-    process = EmulatorProcess(folder, "hello", "slow", str(flood), str(dying))
-    process.client().close()
-    yield process
-    process.end(signal.SIGTERM)
+    with deployed(folder, "hello", "slow", flood, dying) as process:
+        yield process
 
 
 @pytest.fixture(scope="module")

