@@ -16,15 +16,22 @@ class Editor:
         self._socket = socket.create_connection(("127.0.0.1", port), timeout=15)
         self._file = self._socket.makefile("rb")
         self._number = 0
-        self.request("initialize", adapterID="test", pathFormat="path", linesStartAt1=True)
-        self.until(lambda message: message.get("command") == "initialize")
-        self.request("attach", justMyCode=True)
-        self.until(lambda message: message.get("event") == "initialized")
 
     def __enter__(self) -> Editor:
+        try:
+            self.request("initialize", adapterID="test", pathFormat="path", linesStartAt1=True)
+            self.until(lambda message: message.get("command") == "initialize")
+            self.request("attach", justMyCode=True)
+            self.until(lambda message: message.get("event") == "initialized")
+        except BaseException:
+            self.close()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
         self._file.close()
         self._socket.close()
 

@@ -17,7 +17,7 @@ from clarifai_emulator.config import EmulatorConfig
 from clarifai_emulator.control.service import SERVICE, TOKEN_HEADER, Control
 from clarifai_emulator.control.thread import EmulatorThread
 from clarifai_emulator.emulator import Emulator
-from flow.driver import MODELS, Client, inference_request, text_of
+from flow.driver import MODELS, Client, inference_request, text_of, wait_for
 
 MEBIBYTE = 1 << 20
 EVENTS = 10_000
@@ -80,7 +80,7 @@ def test_a_subscriber_that_raises_changes_no_answer(
         answer = predict(emulator)
         assert answer.status.code == 10000, answer
         assert text_of(answer).startswith("Hello")
-    assert len(told) == 2  # an event, and a line of the log
+    wait_for(lambda: len(told) == 2)  # an event, and a line of the log, which comes when the model has written it
     assert "A subscriber to events failed and is told no more" in caplog.text
 
 

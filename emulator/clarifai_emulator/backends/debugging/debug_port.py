@@ -21,6 +21,8 @@ _RESUMING = frozenset(
 )
 # Longest wait until debugpy has let an editor go.
 _TURN_SECONDS = 5.0
+# Longest wait of an editor for a replica that it can attach to: editors themselves give up about then.
+_REPLICA_SECONDS = 10.0
 # What is said to debugpy for an editor that went without a word.
 _LEAVING = (
     b'{"seq": 1000000, "type": "request", "command": "disconnect", "arguments": {"terminateDebuggee": false}}'
@@ -77,6 +79,7 @@ class DebugPort:
         self._hold = hold
         self._say = say
         self._targets: dict[str, int] = {}  # the replica, and the port of its debugger; the newest comes last
+        self._arrived = asyncio.Event()  # there is one
         self._editors: dict[asyncio.Task[Any], str] = {}
         self._waiting: dict[str, contextlib.ExitStack] = {}
         self._server: asyncio.Server | None = None
@@ -90,6 +93,7 @@ class DebugPort:
     def attach(self, replica_id: str, port: int, *, waits: bool) -> None:
         """Editors that come from now on get this replica. ``waits``: until one has come, it does not load."""
         self._targets[replica_id] = port
+        self._arrived.set()
         if waits:
             self._waiting[replica_id] = stack = contextlib.ExitStack()
             stack.enter_context(self._hold())
@@ -97,6 +101,8 @@ class DebugPort:
     def detach(self, replica_id: str) -> None:
         """Forget a replica that has ended."""
         self._targets.pop(replica_id, None)
+        if not self._targets:
+            self._arrived.clear()
         self._no_longer_waits(replica_id)
         for task, whose in tuple(self._editors.items()):
             if whose == replica_id:
@@ -121,9 +127,9 @@ class DebugPort:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
-        replica_id = next(reversed(self._targets), "")
-        self._editors[task] = replica_id
+        self._editors[task] = ""
         try:
+            replica_id = self._editors[task] = await self._replica()
             if replica_id and await self._take_turn():
                 try:
                     await self._relay(replica_id, reader, writer)
@@ -134,6 +140,14 @@ class DebugPort:
         finally:
             del self._editors[task]
             writer.close()
+
+    async def _replica(self) -> str:
+        """Return the newest replica, waiting a while for the first one; empty where none comes."""
+        try:
+            await asyncio.wait_for(self._arrived.wait(), _REPLICA_SECONDS)
+        except TimeoutError:
+            self._say("a debugger was sent away: no replica runs that it could attach to")
+        return next(reversed(self._targets), "")
 
     async def _take_turn(self) -> bool:
         """Take the turn: debugpy has one editor at a time, and needs a moment to let the last one go."""
