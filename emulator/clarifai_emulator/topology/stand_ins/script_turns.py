@@ -25,7 +25,7 @@ class UnfitRequest(ValueError):
     __module__ = "builtins"  # a traceback names it alone
 
 
-class Asked(NamedTuple):
+class ConversationRequest(NamedTuple):
     """A request in a conversation. ``answers``: how many the model has given in it. ``latest``: what was said since
     the last of them, by ``sender``; ``opening``: what was said before the first. ``tools``: the arguments of each
     that is offered, as JSON Schema."""
@@ -37,7 +37,7 @@ class Asked(NamedTuple):
     tools: Mapping[str, Mapping[str, Any]]
 
 
-def fitting_answer(model: str, answers: Sequence[SaidAnswer], asked: Asked) -> SaidAnswer:
+def fitting_answer(model: str, answers: Sequence[SaidAnswer], asked: ConversationRequest) -> SaidAnswer:
     """Return the first answer that fits what was said last. Raises ``UnfitRequest``."""
     found = next((each for each in answers if _is_said(each["contains"], asked.latest)), None)
     if found is None:
@@ -48,7 +48,7 @@ def fitting_answer(model: str, answers: Sequence[SaidAnswer], asked: Asked) -> S
     return found
 
 
-def next_answer(model: str, scripts: Sequence[Sequence[SaidAnswer]], asked: Asked) -> SaidAnswer:
+def next_answer(model: str, scripts: Sequence[Sequence[SaidAnswer]], asked: ConversationRequest) -> SaidAnswer:
     """Return what comes next in the script of a conversation. Raises ``UnfitRequest`` that names the step, what was
     expected and what came."""
     script = next((each for each in scripts if _is_said(each[0]["contains"], asked.opening)), None)
@@ -81,7 +81,7 @@ def next_answer(model: str, scripts: Sequence[Sequence[SaidAnswer]], asked: Aske
     return answer
 
 
-def _require_offered(step: str, answer: SaidAnswer, asked: Asked) -> None:
+def _require_offered(step: str, answer: SaidAnswer, asked: ConversationRequest) -> None:
     for call in answer["calls"]:
         if call["unchecked"]:
             continue

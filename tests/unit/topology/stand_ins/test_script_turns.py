@@ -7,7 +7,12 @@ from typing import Any
 
 import pytest
 
-from clarifai_emulator.topology.stand_ins.script_turns import Asked, UnfitRequest, fitting_answer, next_answer
+from clarifai_emulator.topology.stand_ins.script_turns import (
+    ConversationRequest,
+    UnfitRequest,
+    fitting_answer,
+    next_answer,
+)
 
 MODEL = "openai/chat-completion/models/gpt-4o"
 ADD = {"add": {"properties": {"left": {}, "right": {}}, "required": ["left", "right"]}}
@@ -25,11 +30,11 @@ def call(tool: str, contains: str = "", *, unchecked: bool = False, **arguments:
 SCRIPT = [call("add", "2 and 3", left=2, right=3), text("The sum is 5.", "5")]
 
 
-def asked(answers: int = 0, latest: str = "Add 2 and 3", sender: str = "user", **more: Any) -> Asked:
-    return Asked(answers, latest, sender, more.pop("opening", latest), more.pop("tools", ADD))
+def asked(answers: int = 0, latest: str = "Add 2 and 3", sender: str = "user", **more: Any) -> ConversationRequest:
+    return ConversationRequest(answers, latest, sender, more.pop("opening", latest), more.pop("tools", ADD))
 
 
-def refusal(request: Asked, *scripts: list[dict[str, Any]]) -> str:
+def refusal(request: ConversationRequest, *scripts: list[dict[str, Any]]) -> str:
     with pytest.raises(UnfitRequest) as caught:
         next_answer(MODEL, scripts or [SCRIPT], request)
     return str(caught.value)

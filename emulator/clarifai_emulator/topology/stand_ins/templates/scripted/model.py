@@ -22,7 +22,7 @@ def next_turn(said: list, tools: dict):
     # Several results of tools are one message; at the beginning, what precedes the last message is instructions.
     latest = said[answered[-1] + 1 :] if answered else said[-1:]
     before = said[: answered[0]] if answered else said
-    asked = turns.Asked(
+    asked = turns.ConversationRequest(
         answers=len(answered),
         latest="\n".join(text for _, text in latest),
         sender=latest[-1][0] if latest else "nobody",
