@@ -46,7 +46,7 @@ def test_what_was_asked_and_answered_is_read_when_somebody_looks(calls: KeptCall
 
 
 def test_the_bytes_of_a_request_are_kept_as_they_came(calls: KeptCalls) -> None:
-    """Its message may be an outline of them."""
+    """A message may be an outline of them."""
     request, outline = asked("a long text"), asked("a lo")
     made = call("a")
     made.came = (outline, request.SerializeToString())
