@@ -49,13 +49,15 @@ class Unavailable(Exception):
 
 @dataclass
 class TestEngine:
-    """An engine. ``data``: where it keeps its images. ``prefix``: the beginning of its command line. ``hook``:
-    where our stand-in for NVIDIA's hook leaves what it was called with; None where the engine is not ours."""
+    """An engine. ``data``: where it keeps its images. ``prefix``: the beginning of its command line; ``words``:
+    further ones. ``hook``: where our stand-in for NVIDIA's hook leaves what it was called with; None where the
+    engine is not ours."""
 
     __test__ = False
 
     data: Path = CACHE / "engine"
     prefix: Sequence[str] = ()
+    words: Sequence[str] = ()
     process: subprocess.Popen[bytes] | None = None
     lock: EngineLock | None = None
     folder: Path | None = None
@@ -92,6 +94,7 @@ class TestEngine:
         words += ["--pidfile", str(self.folder / "docker.pid"), "--mtu", str(_mtu())]
         trap = current()
         words += ["--dns", trap.for_containers] if trap is not None and trap.for_containers else []
+        words += self.words
         with (self.folder / "dockerd.log").open("ab") as log:
             self.process = subprocess.Popen(
                 [*self.prefix, dockerd, *words],

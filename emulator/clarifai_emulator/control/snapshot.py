@@ -9,6 +9,7 @@ from clarifai_grpc.grpc.api.resources_pb2 import Deployment, ModelTypeField
 
 from clarifai_emulator.catalogue import CLARIFAI_USER
 from clarifai_emulator.emulator import Emulator
+from clarifai_emulator.machine.machine import Machine
 from clarifai_emulator.messages.address import NodepoolKey, parse_name
 from clarifai_emulator.nodepools.fleet import Fleet, ReplicaRecord
 from clarifai_emulator.reload.project import Project
@@ -26,6 +27,7 @@ def snapshot(emulator: Emulator) -> dict[str, Any]:
         "user_id": emulator.config.user_id,
         "accelerators": [str(device) for device in emulator.discovery.accelerators],
         "no_accelerators_because": emulator.discovery.reason,
+        "machines": [_machine(each) for each in emulator.backends.machines_elsewhere()],
         "nodepools": [_nodepool(emulator, key) for key in sorted(store.keys(Kind.NODEPOOL))],
         "deployments": [_deployment(emulator, deployment) for deployment in store.list(Kind.DEPLOYMENT)],
         "shared": [_fleet(fleet) for key, fleet in emulator.supervisor.fleets.items() if not key.user_id],
@@ -82,6 +84,17 @@ def _project(project: Project) -> dict[str, Any]:
     }
 
 
+def _machine(machine: Machine) -> dict[str, Any]:
+    """Describe a machine elsewhere, as its engine does."""
+    return {
+        "id": machine.id,
+        "cpus": machine.cpus,
+        "memory": machine.memory,
+        "accelerators": [str(device) for device in machine.accelerators],
+        "no_accelerators_because": machine.no_accelerators_because,
+    }
+
+
 def _nodepool(emulator: Emulator, key: tuple[str, ...]) -> dict[str, Any]:
     nodepool: Any = emulator.store.get(Kind.NODEPOOL, key)
     over = emulator.capacity.overdrawn((key[0], key[1], key[2]))
@@ -131,6 +144,7 @@ def _fleet(fleet: Fleet) -> dict[str, Any]:
                     "state": record.state.value,
                     "pid": record.process.pid if record.process is not None else 0,
                     "nodepool": "/".join(record.nodepool),
+                    "machine": record.placement.machine,
                     "devices": list(record.devices),
                     "runner": record.runner_kind,
                     "runner_because": record.genuine_because,
@@ -156,6 +170,7 @@ def _adopted(nodepool: NodepoolKey, replica_id: str) -> dict[str, Any]:
         "state": "live",
         "pid": 0,
         "nodepool": "/".join(nodepool),
+        "machine": "",
         "devices": [],
         "runner": "genuine",
         "runner_because": "its user started it",
