@@ -37,9 +37,16 @@ SETTINGS = DockerSettings(
     base_image=BASE_IMAGE, limits=False, ca_file=CERTIFICATES if CERTIFICATES.is_file() else None
 )
 MODELS = Path(__file__).parents[1] / "fixtures" / "models"
-# An engine registers its GPU driver when it finds this executable as it starts; what it writes, tests read.
+# An engine registers its GPU driver when it finds this executable as it starts; what it writes, tests read. As
+# NVIDIA's does, it brings an ``nvidia-smi`` into the container: the one that a test has put beside it.
 HOOK = """#!/bin/sh
-cat > "$(dirname "$0")/state.$$.json"
+here="$(dirname "$0")"
+cat > "$here/state.$$.json"
+if [ -f "$here/nvidia-smi" ]; then
+  bundle="$(sed -n 's/.*"bundle":"\\([^"]*\\)".*/\\1/p' "$here/state.$$.json")"
+  root="$(sed -n 's/.*"root":{"path":"\\([^"]*\\)".*/\\1/p' "$bundle/config.json")"
+  cp "$here/nvidia-smi" "$root/usr/bin/nvidia-smi" 2>/dev/null || true
+fi
 """
 
 

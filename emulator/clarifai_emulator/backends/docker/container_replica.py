@@ -120,6 +120,11 @@ class ContainerProcess:
         self._killed_because = why
         self.kill()
 
+    def lose(self, why: str) -> None:
+        """End it, and count it as ended at once: it reaches nobody any more."""
+        self.kill()
+        self._ended(Exit(why=why))
+
     def _signal(self, number: signal.Signals) -> None:
         if not self.exited.done():
             submit(self._threads, partial(self._send, number), "signal to a container", nobody_waits)

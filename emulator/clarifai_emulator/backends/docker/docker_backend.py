@@ -172,7 +172,7 @@ class DockerBackend:
 
     async def _reach(self) -> None:
         try:
-            await self._open()
+            await self.open()
         except ModelError as error:
             self._unreached = error.summary
 
@@ -181,7 +181,7 @@ class DockerBackend:
     ) -> ModelSource:
         """Build the model's image, unless it is there already: for the dev loop without the model's own files,
         where containers can see those. Raises ``ModelError``."""
-        client, engine = await self._open()
+        client, engine = await self.open()
         obstacle = await asyncio.to_thread(why_not_mounted, directory, engine) if is_watched else ""
         if obstacle:
             progress(f"each save will be a new image: {obstacle}")
@@ -250,13 +250,13 @@ class DockerBackend:
     async def warm(self) -> None:
         """Find the engine now, and remove what dead emulators left on it; where there is none, say so."""
         try:
-            await self._open()
+            await self.open()
         except ModelError as error:
             log.warning("%s", error)
 
     async def start(self, spec: ReplicaSpec, on_line: Callable[[str], None]) -> ReplicaProcess:
         """Start a container. One whose image was removed meanwhile is built again."""
-        client, engine = await self._open()
+        client, engine = await self.open()
         if self._settings.secrets == "environment":
             spec = replace(spec, environ={**spec.secrets, **spec.environ}, secrets={})
         plan = self._plan(spec, engine)
@@ -287,7 +287,7 @@ class DockerBackend:
     async def signatures(self, source: ModelSource) -> Sequence[Any]:
         """The model's method signatures, read in a container of its image. Raises ``ModelError``."""
         if source.mounted:
-            await self._open()
+            await self.open()
             plan = self._signatures_plan(source)
             return await self._hosts.signatures(source, plan, await self._model_path(source))
         known = self._signatures_of.get(source.image)
@@ -296,7 +296,7 @@ class DockerBackend:
         return known
 
     async def _read_signatures(self, source: ModelSource) -> Sequence[Any]:
-        _, engine = await self._open()
+        _, engine = await self.open()
         lines: list[str] = []
         command = ["python", "-B", "-c", _READ_SIGNATURES, await self._model_path(source)]
         plan = replace(self._signatures_plan(source), command=command)
@@ -346,7 +346,7 @@ class DockerBackend:
 
     # ── the engine ─────────────────────────────────────────────────────────────────────────────────────
 
-    async def _open(self) -> tuple[DockerClient, Engine]:
+    async def open(self) -> tuple[DockerClient, Engine]:
         """Find the engine, once: remove what dead emulators left on it, make a network, listen on it."""
         async with self._opening:
             if self._client is None or self.engine is None:
@@ -391,7 +391,7 @@ class DockerBackend:
     async def find_way(self, image: str) -> Way | None:
         """Find how containers of an engine elsewhere reach the emulator, by one of this image; None where that
         goes without saying. Raises ``ModelError``."""
-        await self._open()
+        await self.open()
         return await self._find_way(image)
 
     async def _find_way(self, image: str) -> Way | None:
@@ -410,7 +410,7 @@ class DockerBackend:
         """End the replicas that have no way to the emulator any more: those that follow get another."""
         self._way = None
         for replica in tuple(self._serving):
-            replica.kill_for(f"its way to the emulator was lost: {reason}")
+            replica.lose(f"its way to the emulator was lost: {reason}")
 
     async def _start_beside(
         self,
@@ -457,7 +457,7 @@ class DockerBackend:
         """Return where in the image the model is."""
         known = self._model_paths.get(source.image)
         if known is None:
-            client, _ = await self._open()
+            client, _ = await self.open()
             if see_to_image is not None:
                 await see_to_image()
             command = await self._call(lambda: _command_of(client, source.image))
@@ -465,7 +465,7 @@ class DockerBackend:
         return known
 
     async def _see_to_image(self, source: ModelSource, on_line: Callable[[str], None]) -> None:
-        client, _ = await self._open()
+        client, _ = await self.open()
         if await self._call(lambda: _has_image(client, source.image)):
             return
         on_line(f"[emulator] image {source.image} was removed: building it again")
@@ -524,7 +524,7 @@ class DockerBackend:
         files: Mapping[str, bytes] | None = None,
         answer: str = "",
     ) -> ContainerProcess:
-        client, engine = await self._open()
+        client, engine = await self.open()
         process = ContainerProcess(client, engine, self._threads, on_line, self._left.add, answer=answer)
         self._replicas.add(process)
         process.exited.add_done_callback(lambda _: self._replicas.discard(process))

@@ -6,8 +6,8 @@
            │ it does not (a firewall, another network)
     an engine over SSH ──► ssh -R: a port of its loopback ──► a relay on the containers' gateway
 
-Each way is tried by a container before a replica takes it. All of them end in TLS by a certificate of the emulator's
-own, so that a container can tell the emulator from whoever else answers at an address.
+Each way is tried by a container before a replica takes it. All of them end in TLS by a certificate of the
+emulator's own, so that a container can tell the emulator from whoever else answers at an address.
 """
 
 from __future__ import annotations
