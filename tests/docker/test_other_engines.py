@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shutil
 import signal
 import ssl
 import subprocess
@@ -16,8 +18,8 @@ from typing import Any
 
 import grpc
 import pytest
-from clarifai_grpc.grpc.api import service_pb2, service_pb2_grpc
 
+from clarifai_emulator.api.rpc import rpc_table
 from clarifai_emulator.backends.docker.engine import connect
 from clarifai_emulator.backends.docker.labels import INSTANCE
 from clarifai_emulator.backends.docker.way_back import CERTIFICATE_PATH
@@ -31,7 +33,7 @@ from flow.processes import environment
 from other_engines import HERE, THERE, OtherMachine, know_host, other_machine
 
 POOL = """
-  - {{id: {name}, compute_cluster: {{id: boxes}}, docker_host: "{address}", instance_types: [{{id: {kind}}}],
+  - {{id: {name}, compute_cluster: {{id: local}}, docker_host: "{address}", instance_types: [{{id: {kind}}}],
      node_capacity_type: {{capacity_types: [1]}}, max_instances: 4}}
 """
 PRINTS = "print('seen in the log', flush=True) or 42"
@@ -75,9 +77,7 @@ def topology(folder: Path, **engines: str) -> Path:
     """Write a topology with a nodepool for each of these engines."""
     file = folder / "topology.yaml"
     pools = "".join(POOL.format(name=name, address=address, kind="t3a.medium") for name, address in engines.items())
-    file.write_text(
-        f"compute_clusters:\n  - {{id: boxes, cloud_provider: {{id: local}}, region: local-dev}}\nnodepools:{pools}"
-    )
+    file.write_text(f"nodepools:{pools}")
     return file
 
 
@@ -120,8 +120,8 @@ def test_nodepools_of_other_machines_serve_beside_this_one(
 ) -> None:
     looks = write_looks(tmp_path)
     boxes.deploy(MODELS / "hello")
-    boxes.deploy(looks, nodepool_id="tls", compute_cluster_id="boxes", deployment_id="over-tls")
-    boxes.deploy(looks, nodepool_id="ssh", compute_cluster_id="boxes", deployment_id="over-ssh")
+    boxes.deploy(looks, nodepool_id="tls", compute_cluster_id="local", deployment_id="over-tls")
+    boxes.deploy(looks, nodepool_id="ssh", compute_cluster_id="local", deployment_id="over-ssh")
 
     assert text_of(client.call("PostModelOutputs", inference_request("hello", prompt="you"))) == "Hello, you!"
     assert machines(boxes, "deploy-hello") == ["local"]
@@ -145,8 +145,8 @@ def test_streams_logs_and_secrets_cross_the_network(
     wanted = "secrets:\n  - {id: hf-token, type: env, env_var: HF_TOKEN}\n"
     user = {"user_id": "me"}
     client.call("PostSecrets", user_app_id=user, secrets=[{"id": "hf-token", "value": "planted"}])
-    boxes.deploy(write_looks(tmp_path, config=wanted), nodepool_id="tls", compute_cluster_id="boxes")
-    boxes.deploy(MODELS / "hello", nodepool_id="tls", compute_cluster_id="boxes")
+    boxes.deploy(write_looks(tmp_path, config=wanted), nodepool_id="tls", compute_cluster_id="local")
+    boxes.deploy(MODELS / "hello", nodepool_id="tls", compute_cluster_id="local")
 
     answers = client.generate(inference_request("hello", "generate", prompt="you"))
     assert [text_of(each) for each in answers if each.outputs and each.outputs[0].data.parts] == ["Hello,", "you!"]
@@ -159,11 +159,11 @@ def test_a_deployment_grows_there_from_nothing(
     boxes: EmulatorThread, client: Client, there: DockerClient, tmp_path: Path
 ) -> None:
     boxes.deploy(
-        write_looks(tmp_path), nodepool_id="tls", compute_cluster_id="boxes", min_replicas=0, max_replicas=2
+        write_looks(tmp_path), nodepool_id="tls", compute_cluster_id="local", min_replicas=0, max_replicas=2
     )
     assert containers(there) == []
     assert look(client, "6 * 7") == 42
-    boxes.deploy(tmp_path / "looks", nodepool_id="tls", compute_cluster_id="boxes", min_replicas=2, max_replicas=2)
+    boxes.deploy(tmp_path / "looks", nodepool_id="tls", compute_cluster_id="local", min_replicas=2, max_replicas=2)
     wait_for(lambda: len(live_replicas(boxes, "deploy-looks")) == 2, seconds=30)
     assert len(containers(there)) == 2
 
@@ -171,29 +171,30 @@ def test_a_deployment_grows_there_from_nothing(
 def test_what_listens_for_them_takes_their_credentials_only_and_changes_nothing(
     boxes: EmulatorThread, client: Client, there: DockerClient, tmp_path: Path
 ) -> None:
-    boxes.deploy(write_looks(tmp_path), nodepool_id="tls", compute_cluster_id="boxes")
+    boxes.deploy(write_looks(tmp_path), nodepool_id="tls", compute_cluster_id="local")
     environ = environ_of(containers(there)[0])
     certificate = look(client, f"Path({CERTIFICATE_PATH!r}).read_text()")
     address = environ["CLARIFAI_API_BASE"].removeprefix("https://")
     trusting = grpc.ssl_channel_credentials(certificate.encode())
 
-    def ask(name: str, request: Any, pat: str) -> str:
+    def ask(name: str, pat: str, **fields: Any) -> str:
+        rpc = rpc_table()[name]
         with grpc.secure_channel(address, trusting) as channel:
+            method = channel.unary_unary(
+                rpc.path,
+                request_serializer=rpc.request_type.SerializeToString,
+                response_deserializer=rpc.response_type.FromString,
+            )
+            request = rpc.request_type(user_app_id={"user_id": "me", "app_id": "demo"}, **fields)
             try:
-                answer = getattr(service_pb2_grpc.V2Stub(channel), name)(
-                    request, metadata=[("authorization", f"Key {pat}")], timeout=10
-                )
+                answer: Any = method(request, metadata=(("authorization", f"Key {pat}"),), timeout=10)
             except grpc.RpcError as error:
                 return str(error.code())  # pyright: ignore[reportAttributeAccessIssue]
             return str(answer.status.code)
 
-    user: Any = {"user_id": "me", "app_id": "demo"}
-    models = service_pb2.ListModelsRequest(user_app_id=user)
-    assert ask("ListModels", models, environ["CLARIFAI_PAT"]) == "10000"
-    assert ask("ListModels", models, "any-token") == "StatusCode.PERMISSION_DENIED"
-    app: Any = {"id": "new"}
-    posted = service_pb2.PostAppsRequest(user_app_id=user, apps=[app])
-    assert ask("PostApps", posted, environ["CLARIFAI_PAT"]) == "11007"
+    assert ask("ListModels", environ["CLARIFAI_PAT"]) == "10000"
+    assert ask("ListModels", "any-token") == "StatusCode.PERMISSION_DENIED"
+    assert ask("PostApps", environ["CLARIFAI_PAT"], apps=[{"id": "new"}]) != "10000"
     with pytest.raises(ssl.SSLCertVerificationError):
         ssl.create_default_context().wrap_socket(_connected(address), server_hostname=HERE)
     # A model's own HTTP clients reach it, too, and trust it for nothing else.
@@ -229,7 +230,7 @@ def test_its_gpus_are_found_and_given_to_one_replica_each(
             assert look(client, "os.environ['NVIDIA_VISIBLE_DEVICES']", "wants-gpu") == "GPU-there"
             (replica,) = live_replicas(emulator, "deploy-wants-gpu")
             assert replica["devices"] == ["GPU-there"]
-            with pytest.raises(CallerError, match=f"the machine of {other.tls_address} has"):
+            with pytest.raises(CallerError, match=f"The machine of {other.tls_address} has"):
                 emulator.deploy(write_looks(tmp_path / "two", "wants-two", gpus=2))
     finally:
         script.unlink()
@@ -240,7 +241,7 @@ def test_a_machine_without_gpus_says_so_and_nothing_runs_without_them(
 ) -> None:
     directory = write_looks(tmp_path, "wants-gpu", gpus=1)
     with pytest.raises(CallerError, match="there is no nvidia-smi"):
-        boxes.deploy(directory, nodepool_id="tls", compute_cluster_id="boxes")
+        boxes.deploy(directory, nodepool_id="tls", compute_cluster_id="local")
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -249,7 +250,7 @@ def test_an_engine_that_ends_fails_its_requests_alone_and_its_replicas_come_back
     boxes: EmulatorThread, client: Client, other: OtherMachine, there: DockerClient, tmp_path: Path
 ) -> None:
     boxes.deploy(MODELS / "hello")
-    boxes.deploy(write_looks(tmp_path), nodepool_id="tls", compute_cluster_id="boxes")
+    boxes.deploy(write_looks(tmp_path), nodepool_id="tls", compute_cluster_id="local")
     (before,) = live_replicas(boxes, "deploy-looks")
     other.engine.end()
     wait_for(lambda: not live_replicas(boxes, "deploy-looks"), seconds=30)
@@ -260,6 +261,21 @@ def test_an_engine_that_ends_fails_its_requests_alone_and_its_replicas_come_back
     assert look(client, "6 * 7") == 42
     crashed = str(boxes.events("replica.crashed")[-1].fields)
     assert "container" in crashed
+
+
+def test_a_machine_that_vanishes_fails_its_requests_alone(
+    boxes: EmulatorThread, client: Client, other: OtherMachine, tmp_path: Path
+) -> None:
+    boxes.deploy(MODELS / "hello")
+    boxes.deploy(write_looks(tmp_path), nodepool_id="tls", compute_cluster_id="local")
+    (before,) = live_replicas(boxes, "deploy-looks")
+    with other.unreachable():
+        assert text_of(client.call("PostModelOutputs", inference_request("hello", prompt="you"))) == "Hello, you!"
+        wait_for(lambda: not live_replicas(boxes, "deploy-looks"), seconds=60)
+        assert text_of(client.call("PostModelOutputs", inference_request("hello", prompt="me"))) == "Hello, me!"
+    (after,) = wait_for(lambda: live_replicas(boxes, "deploy-looks"), seconds=60)
+    assert after["replica_id"] != before["replica_id"]
+    assert look(client, "6 * 7") == 42
 
 
 def test_where_nothing_gets_back_in_a_tunnel_over_ssh_does_and_is_started_again(
@@ -370,3 +386,33 @@ def test_what_a_killed_emulator_left_there_is_removed_by_the_next(
     with running(backend="docker", docker=replace(SETTINGS, engine=other.tls_address)) as emulator:
         emulator.deploy(write_looks(tmp_path / "next"))
         assert not left & {each.id for each in containers(there)}
+
+
+def test_the_five_commands_of_the_story_work(other: OtherMachine, there: DockerClient, tmp_path: Path) -> None:
+    """Run the first block of docs/machines.md as it stands there, with the address of the second machine."""
+    page = (MODELS.parents[1] / "docs" / "machines.md").read_text()
+    block = re.findall(r"^```sh\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)[0]
+    assert len(block.splitlines()) == 5
+    shutil.copytree(MODELS / "hello", tmp_path / "my-model")
+    environ = environment(
+        XDG_STATE_HOME=str(tmp_path / "state"),
+        CLARIFAI_EMULATOR_DOCKER_BASE_IMAGE=BASE_IMAGE,
+        CLARIFAI_EMULATOR_DOCKER_CA=str(SETTINGS.ca_file or ""),
+        CLARIFAI_EMULATOR_DOCKER_LIMITS="false",
+        CLARIFAI_EMULATOR_PORT="17878",
+    )
+    program = f'clarifai-emulator() {{ {sys.executable} -m clarifai_emulator "$@"; }}\nset -e\n'
+    script = program + block.replace("ssh://me@gpu-box", other.ssh_address).replace(
+        "predict my-model", "predict hello"
+    )
+    try:
+        done = subprocess.run(
+            ["bash", "-c", script], env=environ, cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+        said = " ".join(done.stdout.split())
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "Hello, you!" in said
+        assert f"a container at {other.ssh_address}" in said
+    finally:
+        subprocess.run(["bash", "-c", f"{program}clarifai-emulator down"], env=environ, cwd=tmp_path, check=False)
+    assert containers(there) == []

@@ -63,7 +63,7 @@ _ADVICE = (
 
 
 class SshFailure(OSError):
-    """``ssh`` did not come to carry anything, or has ended. Its text says why, and what to do."""
+    """Says why ``ssh`` did not come to carry anything, or has ended, and what to do."""
 
 
 class SshForward:
