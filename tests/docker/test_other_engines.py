@@ -259,8 +259,7 @@ def test_an_engine_that_ends_fails_its_requests_alone_and_its_replicas_come_back
     (after,) = wait_for(lambda: live_replicas(boxes, "deploy-looks"), seconds=60)
     assert after["replica_id"] != before["replica_id"]
     assert look(client, "6 * 7") == 42
-    crashed = str(boxes.events("replica.crashed")[-1].fields)
-    assert "container" in crashed
+    assert other.tls_address in str(boxes.events("replica.crashed")[-1].fields)
 
 
 def test_a_machine_that_vanishes_fails_its_requests_alone(
@@ -375,7 +374,7 @@ def test_what_a_killed_emulator_left_there_is_removed_by_the_next(
         stderr=subprocess.DEVNULL,
     )
     try:
-        wait_for(lambda: [each for each in containers(there) if each.status == "running"], seconds=60)
+        wait_for(lambda: [each for each in containers(there) if each.status == "running"], seconds=100)
         assert processes(THERE)
     finally:
         process.send_signal(signal.SIGKILL)
