@@ -156,7 +156,9 @@ def config_of(found: Mapping[str, Any]) -> dict[str, Any]:
     from clarifai_emulator.errors import ConfigError
     from clarifai_emulator.messages.quantities import parse_memory
 
-    fields = {name: value for name, value in found.items() if not name.startswith("docker_")}
+    fields = {
+        name: value for name, value in found.items() if name != "advertise" and not name.startswith("docker_")
+    }
     for name in ("max_upload_bytes", "max_connection_buffer_bytes", "max_buffer_bytes"):
         if name in fields:
             try:
@@ -185,6 +187,8 @@ def _docker(found: Mapping[str, Any]) -> DockerSettings:
     fields = {name.removeprefix("docker_"): value for name, value in found.items() if name.startswith("docker_")}
     if "build_args" in fields:
         fields["build_args"] = dict(each.split("=", 1) for each in fields["build_args"])
+    if "advertise" in found:
+        fields["advertise"] = tuple(found["advertise"])
     return DockerSettings(**{names.get(name, name): value for name, value in fields.items()})
 
 
