@@ -37,9 +37,16 @@ SETTINGS = DockerSettings(
     base_image=BASE_IMAGE, limits=False, ca_file=CERTIFICATES if CERTIFICATES.is_file() else None
 )
 MODELS = Path(__file__).parents[1] / "fixtures" / "models"
-# An engine registers its GPU driver when it finds this executable as it starts; what it writes, tests read.
+# An engine registers its GPU driver when it finds this executable as it starts; what it writes, tests read. As
+# NVIDIA's does, it brings an ``nvidia-smi`` into the container: the one that a test has put beside it.
 HOOK = """#!/bin/sh
-cat > "$(dirname "$0")/state.$$.json"
+here="$(dirname "$0")"
+cat > "$here/state.$$.json"
+if [ -f "$here/nvidia-smi" ]; then
+  bundle="$(sed -n 's/.*"bundle":"\\([^"]*\\)".*/\\1/p' "$here/state.$$.json")"
+  root="$(sed -n 's/.*"root":{"path":"\\([^"]*\\)".*/\\1/p' "$bundle/config.json")"
+  cp "$here/nvidia-smi" "$root/usr/bin/nvidia-smi" 2>/dev/null || true
+fi
 """
 
 
@@ -49,13 +56,15 @@ class Unavailable(Exception):
 
 @dataclass
 class TestEngine:
-    """An engine. ``data``: where it keeps its images. ``prefix``: the beginning of its command line. ``hook``:
-    where our stand-in for NVIDIA's hook leaves what it was called with; None where the engine is not ours."""
+    """An engine. ``data``: where it keeps its images. ``prefix``: the beginning of its command line; ``words``:
+    further ones. ``hook``: where our stand-in for NVIDIA's hook leaves what it was called with; None where the
+    engine is not ours."""
 
     __test__ = False
 
     data: Path = CACHE / "engine"
     prefix: Sequence[str] = ()
+    words: Sequence[str] = ()
     process: subprocess.Popen[bytes] | None = None
     lock: EngineLock | None = None
     folder: Path | None = None
@@ -92,6 +101,7 @@ class TestEngine:
         words += ["--pidfile", str(self.folder / "docker.pid"), "--mtu", str(_mtu())]
         trap = current()
         words += ["--dns", trap.for_containers] if trap is not None and trap.for_containers else []
+        words += self.words
         with (self.folder / "dockerd.log").open("ab") as log:
             self.process = subprocess.Popen(
                 [*self.prefix, dockerd, *words],

@@ -13,6 +13,8 @@ from typing import Any, Literal
 
 # Metadata travels with a nodepool through the API; on the platform this key means nothing.
 BACKEND_KEY = "emulator_backend"
+# Names the container engine of a nodepool, as ``--docker-host`` names that of all others.
+DOCKER_HOST_KEY = "emulator_docker_host"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,9 +84,20 @@ BACKENDS: dict[str, BackendRow] = {row.name: row for row in _ROWS}
 DEFAULT_BACKEND = "process"
 
 
+def backend_at(name: str, place: str) -> str:
+    """Return the name of a backend that runs replicas at a place of its own: ``docker@ssh://host``."""
+    return f"{name}@{place}" if place else name
+
+
+def row_and_place(name: str) -> tuple[BackendRow, str]:
+    """Return the row of a backend, and the place that its name says. Raises ``KeyError``."""
+    row, _, place = name.partition("@")
+    return BACKENDS[row], place
+
+
 def abilities_of(name: str) -> Abilities:
     """Return what the backend of this name can do."""
-    return BACKENDS[name].abilities
+    return row_and_place(name)[0].abilities
 
 
 def summaries() -> str:

@@ -64,16 +64,18 @@ DEFAULT_BASE_IMAGE = (
 class DockerSettings:
     """The settings for building and running replicas in containers.
 
-    ``engine``: address of the engine, empty to find one. ``base_image``: the image that generated images begin
-    with; ``{python_version}`` is config.yaml's. ``build_args``: for every build, besides proxies and package
-    indexes of the environment. ``ca_file``: certificates that builds and models trust too. ``builder``: the
-    engine's classic one, BuildKit, or whichever a Dockerfile needs. ``listen``: this machine's address as
-    containers reach it, empty to find it. ``secrets``: hand a model's secrets to its container as environment
-    variables, or as files below CLARIFAI_SECRETS_PATH, which ``docker inspect`` does not show. ``limits``: hold
-    containers to the CPU and memory of their compute info.
+    ``engine``: address of the engine, or a Docker context, empty to find one. ``advertise``: this machine's
+    addresses as containers of engines elsewhere reach it, ``ADDRESS`` or ``ENGINE=ADDRESS``. ``base_image``:
+    the image that generated images begin with; ``{python_version}`` is config.yaml's. ``build_args``: for every
+    build, besides proxies and package indexes of the environment. ``ca_file``: certificates that builds and
+    models trust too. ``builder``: the engine's classic one, BuildKit, or whichever a Dockerfile needs.
+    ``listen``: this machine's address as containers reach it, empty to find it. ``secrets``: hand a model's
+    secrets to its container as environment variables, or as files below CLARIFAI_SECRETS_PATH, which ``docker
+    inspect`` does not show. ``limits``: hold containers to the CPU and memory of their compute info.
     """
 
     engine: str = ""
+    advertise: tuple[str, ...] = ()
     base_image: str = DEFAULT_BASE_IMAGE
     build_args: Mapping[str, str] = field(default_factory=dict[str, str])
     ca_file: Path | None = None
@@ -82,8 +84,16 @@ class DockerSettings:
     limits: bool = True
     secrets: Literal["environment", "files"] = "environment"
 
+    def advertised_to(self, engine: str) -> str:
+        """Return this machine's address for the containers of an engine; empty where none is named."""
+        of_engines = {name: address for name, _, address in (each.rpartition("=") for each in self.advertise)}
+        return of_engines.get(engine) or of_engines.get("", "")
+
     def problems(self) -> Iterator[str]:
         """Yield a sentence for each impossible setting."""
+        for each in self.advertise:
+            if not _HOST_NAME.fullmatch(each.rpartition("=")[2]):
+                yield f"advertise must hold addresses or names of this machine, without scheme, got {each!r}"
         if self.ca_file is not None and not self.ca_file.is_file():
             yield f"CA file {self.ca_file} does not exist"
         if self.builder not in ("auto", "classic", "buildkit"):

@@ -66,7 +66,8 @@ UP_SETTINGS = (
     UpSetting("docker_build_args", "words", "NAME=VALUE for every image build"),
     UpSetting("docker_ca", "file", "certificates (PEM) that builds and containers trust too"),
     UpSetting("docker_builder", "text", "what builds images", ("auto", "classic", "buildkit")),
-    UpSetting("docker_engine", "text", "the container engine's socket or URL"),
+    UpSetting("docker_engine", "text", "the container engine: a Docker context, its socket or URL"),
+    UpSetting("advertise", "words", "[ENGINE=]ADDRESS of this machine, for containers on other machines"),
     UpSetting("docker_listen", "text", "this machine's address for containers"),
     UpSetting("docker_secrets", "text", "how a model's container gets its secrets", ("environment", "files")),
     UpSetting("docker_limits", "yes or no", "hold containers to the CPU and memory that their model asks for"),
@@ -155,7 +156,9 @@ def config_of(found: Mapping[str, Any]) -> dict[str, Any]:
     from clarifai_emulator.errors import ConfigError
     from clarifai_emulator.messages.quantities import parse_memory
 
-    fields = {name: value for name, value in found.items() if not name.startswith("docker_")}
+    fields = {
+        name: value for name, value in found.items() if name != "advertise" and not name.startswith("docker_")
+    }
     for name in ("max_upload_bytes", "max_connection_buffer_bytes", "max_buffer_bytes"):
         if name in fields:
             try:
@@ -184,6 +187,8 @@ def _docker(found: Mapping[str, Any]) -> DockerSettings:
     fields = {name.removeprefix("docker_"): value for name, value in found.items() if name.startswith("docker_")}
     if "build_args" in fields:
         fields["build_args"] = dict(each.split("=", 1) for each in fields["build_args"])
+    if "advertise" in found:
+        fields["advertise"] = tuple(found["advertise"])
     return DockerSettings(**{names.get(name, name): value for name, value in fields.items()})
 
 

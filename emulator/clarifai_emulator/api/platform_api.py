@@ -167,7 +167,12 @@ class PlatformApi:
         inner, site = self._sites(contained(self._handlers), further, is_for_containers=True)
         inner = for_replicas(inner) if is_open else inner
         return await self.ports.open(
-            meeting.listen, self._replicas.find, inner, early=meeting.may_come_later, http=site
+            meeting.listen,
+            self._replicas.find,
+            inner,
+            early=meeting.may_come_later,
+            http=site,
+            tls=meeting.tls,
         )
 
     async def close_public(self) -> None:

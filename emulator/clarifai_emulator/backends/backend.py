@@ -100,13 +100,15 @@ def nowhere() -> str:
 class Surroundings:
     """Describes the emulator that a backend is made for. ``machine``: the one it runs on. ``api_base()``: the
     platform's address as models see it, once the emulator listens. ``listen``: opens a listener for containers and
-    gives its port. ``parent``: a warm parent of replicas that is started already, for the backend of processes."""
+    gives its port. ``parent``: a warm parent of replicas that is started already, for the backend of processes.
+    ``place``: where it runs replicas, if its name says so (``docker@ssh://host``)."""
 
     config: EmulatorConfig
     machine: Machine
     api_base: Callable[[], str] = nowhere
     listen: Callable[[Meeting], Awaitable[int]] = no_listener
     parent: Parent | None = None
+    place: str = ""
 
 
 class ReplicaProcess(Protocol):
@@ -158,7 +160,8 @@ class Backend(Protocol):
 
     @property
     def machines(self) -> Sequence[Machine]:
-        """Return the machines that it places replicas on, the preferred one first."""
+        """Return the machines that it places replicas on, the preferred one first. Raises ``NoRoom`` while they are
+        not known."""
         ...
 
     async def warm(self) -> None:

@@ -1,16 +1,21 @@
-"""Makes the backends of the table when they are first used, and closes those that were made."""
+"""Makes the backends of the table when they are first used, one for each place where such a one runs replicas, and
+closes those that were made."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
-from clarifai_emulator.backend_table import BACKENDS
+from clarifai_emulator.backend_table import BACKENDS, row_and_place
 from clarifai_emulator.backends.backend import Backend, Surroundings
+from clarifai_emulator.errors import NoRoom
+from clarifai_emulator.machine.machine import THIS_MACHINE, Machine
 
 
 class Backends(Mapping[str, Backend]):
-    """The backends of one emulator, by name."""
+    """The backends of one emulator, by name, as ``backend_table.backend_at`` makes it."""
 
     def __init__(self, surroundings: Surroundings) -> None:
         self._surroundings = surroundings
@@ -22,8 +27,17 @@ class Backends(Mapping[str, Backend]):
         if backend is None:
             if self._is_closed:
                 raise KeyError(name)
-            backend = self._made[name] = BACKENDS[name].make(self._surroundings)
+            row, place = row_and_place(name)
+            backend = self._made[name] = row.make(replace(self._surroundings, place=place))
         return backend
+
+    def machines_elsewhere(self) -> Sequence[Machine]:
+        """Return the machines beside this one that are known by now, each once."""
+        found: dict[str, Machine] = {}
+        for backend in self._made.values():
+            with contextlib.suppress(NoRoom):
+                found |= {each.id: each for each in backend.machines if each.id != THIS_MACHINE}
+        return list(found.values())
 
     def __iter__(self) -> Iterator[str]:
         return iter(BACKENDS)

@@ -43,7 +43,19 @@ _OPTIONS = (
         show_default=True,
         help="What builds images; auto takes BuildKit for Dockerfiles that need it.",
     ),
-    click.option("--docker-engine", metavar="ADDRESS", help="The engine's socket or URL.  [default: found]"),
+    click.option(
+        "--docker-engine",
+        "--docker-host",
+        "docker_engine",
+        metavar="ADDRESS",
+        help="The engine: a Docker context, ssh://user@host, tcp://host:2376, unix://…  [default: found]",
+    ),
+    click.option(
+        "--advertise",
+        multiple=True,
+        metavar="[ENGINE=]ADDRESS",
+        help="This machine's address for containers on other machines. May be repeated.  [default: found]",
+    ),
     click.option(
         "--docker-listen",
         metavar="ADDRESS",
@@ -79,6 +91,7 @@ def docker_settings(options: Mapping[str, Any]) -> Any:
     ca_file: Path | None = options["docker_ca"]
     return DockerSettings(
         engine=options["docker_engine"] or "",
+        advertise=tuple(options["advertise"]),
         base_image=options["docker_base_image"] or DEFAULT_BASE_IMAGE,
         build_args=_build_args(options["docker_build_args"]),
         ca_file=ca_file.absolute() if ca_file is not None else None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -21,9 +22,42 @@ _COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
 @click.option(
     "--port", type=click.IntRange(1, 65535), default=7878, show_default=True, help="The port `up` would take."
 )
+@click.option(
+    "--docker-host",
+    "engines",
+    multiple=True,
+    metavar="ADDRESS",
+    help="Try the way to this engine and back: a Docker context, ssh://user@host, tcp://host:2376.",
+)
+@click.option(
+    "--topology",
+    "topologies",
+    multiple=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Try the way to each engine that its nodepools name.",
+)
+@click.option(
+    "--advertise",
+    multiple=True,
+    metavar="[ENGINE=]ADDRESS",
+    envvar="CLARIFAI_EMULATOR_ADVERTISE",
+    help="As for `up`.",
+)
+@click.option(
+    "--docker-base-image", metavar="IMAGE", envvar="CLARIFAI_EMULATOR_DOCKER_BASE_IMAGE", help="As for `up`."
+)
 @json_option()
 @click.pass_context
-def doctor(ctx: click.Context, rpcs: bool, port: int, as_json: bool) -> None:
+def doctor(
+    ctx: click.Context,
+    rpcs: bool,
+    port: int,
+    engines: tuple[str, ...],
+    topologies: tuple[Path, ...],
+    advertise: tuple[str, ...],
+    docker_base_image: str | None,
+    as_json: bool,
+) -> None:
     """Check this machine: Python, SDK, uv, port, GPUs, folders, settings. Exit code 1 when something fails.
 
     \b
@@ -31,13 +65,19 @@ def doctor(ctx: click.Context, rpcs: bool, port: int, as_json: bool) -> None:
       clarifai-emulator doctor
       clarifai-emulator doctor --json
       clarifai-emulator doctor --rpcs
+      clarifai-emulator doctor --docker-host ssh://me@gpu-box   (the way there and back, and nothing else)
     """
     if rpcs:
         _show_rpcs(as_json)
         return
-    from clarifai_emulator.cli.doctor_checks import all_checks
+    if engines or topologies:
+        from clarifai_emulator.cli.doctor_checks import check_ways
 
-    checks = list(all_checks(port))
+        checks = list(check_ways(engines, topologies, advertise, docker_base_image))
+    else:
+        from clarifai_emulator.cli.doctor_checks import all_checks
+
+        checks = list(all_checks(port))
     if as_json:
         print_json({"checks": [check.as_dict() for check in checks]})
     else:

@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
@@ -205,6 +205,23 @@ def check_containers(environ: Mapping[str, str]) -> Iterator[Check]:
         findings += torch_findings(accelerators, metadata.version("torch"))
     for each in findings:
         yield Check(each.name, each.level, each.found, each.advice)
+
+
+def check_ways(
+    engines: Sequence[str], topologies: Sequence[Path], advertise: Sequence[str], base_image: str | None
+) -> Iterator[Check]:
+    """Try the way to each of these engines, and to those that topology files name, and back. Raises
+    ``ConfigError``."""
+    from clarifai_emulator.cli.way_checks import engines_of, way_findings
+    from clarifai_emulator.config import DEFAULT_BASE_IMAGE, DockerSettings
+
+    for engine in dict.fromkeys((*engines, *engines_of(topologies))):
+        settings = DockerSettings(
+            engine=engine, advertise=tuple(advertise), base_image=base_image or DEFAULT_BASE_IMAGE
+        )
+        yield Check("to", "ok", engine)
+        for each in way_findings(settings, os.environ):
+            yield Check(each.name, each.level, each.found, each.advice)
 
 
 def check_folder(name: str, folder: Path, variable: str) -> Check:

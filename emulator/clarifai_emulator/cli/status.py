@@ -13,6 +13,7 @@ from clarifai_emulator.cli.terminal_text import inert_values
 
 _COLOURS = {"ready": "green", "failed": "red", "pending": "yellow", "starting": "yellow"}
 _SHARED_OWNER = "clarifai"
+_THIS_MACHINE = "local"
 
 
 @click.command(short_help="Show nodepools, deployments and replicas.")
@@ -35,6 +36,7 @@ def status(port: int | None, as_json: bool) -> None:
     heading(f"Clarifai emulator at {state['url']}")
     devices = ", ".join(state["accelerators"]) or f"none, {state['no_accelerators_because']}"
     click.echo("\n".join(columns([["user", state["user_id"]], ["process", str(state["pid"])], ["GPUs", devices]])))
+    _show_machines(state["machines"])
     _show_nodepools(state["nodepools"])
     _show_deployments(state["deployments"], state["shared"])
     _show_broken(state["dev"])
@@ -62,6 +64,20 @@ def show_failures(failures: list[dict[str, Any]]) -> None:
         times = f", {each['count']} times" if each["count"] > 1 else ""
         click.echo(paragraph(f"  {each['part']}: {each['reason']} ({each['seconds_ago']:.0f} s ago{times})"))
     click.echo("  Whoever waited for it was told. These are bugs of the emulator; its log has the traces.")
+
+
+def _show_machines(machines: list[dict[str, Any]]) -> None:
+    """Print the machines beside this one, and what each has."""
+    if not machines:
+        return
+    from clarifai_emulator.messages.quantities import format_memory
+
+    heading("\nOther machines")
+    rows = [["engine", "CPUs", "memory", "GPUs"]]
+    for each in machines:
+        devices = ", ".join(each["accelerators"]) or f"none, {each['no_accelerators_because']}"
+        rows.append([each["id"], f"{each['cpus']:g}", format_memory(each["memory"]), devices])
+    click.echo("\n".join(columns(rows, heading=True)))
 
 
 def _show_nodepools(nodepools: list[dict[str, Any]]) -> None:
@@ -146,6 +162,8 @@ def _row(name: str, model: str, version: dict[str, Any], bounds: str) -> list[st
 def _process(replica: dict[str, Any]) -> str:
     if replica["pid"]:
         return f"process {replica['pid']}"
+    if replica.get("machine") not in ("", None, _THIS_MACHINE):
+        return f"a container at {replica['machine']}"
     return "started by its user" if replica["state"] == "live" else "no process yet"
 
 

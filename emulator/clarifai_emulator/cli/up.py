@@ -294,7 +294,10 @@ def config_of(options: Mapping[str, Any]) -> Any:
     from clarifai_emulator.config import EmulatorConfig
     from clarifai_emulator.errors import ConfigError
 
-    values = {name: value for name, value in options.items() if name != "pats" and not name.startswith("docker_")}
+    of_others = ("pats", "advertise")
+    values = {
+        name: value for name, value in options.items() if name not in of_others and not name.startswith("docker_")
+    }
     if options["pats_file"] is not None:
         values["pats_file"] = options["pats_file"].absolute()
     state = values.pop("state")

@@ -11,6 +11,7 @@ from clarifai_grpc.grpc.api.resources_pb2 import Deployment, ModelTypeField
 from clarifai_emulator.catalogue import CLARIFAI_USER
 from clarifai_emulator.control.nodepool_snapshot import describe_accelerator, describe_nodepool
 from clarifai_emulator.emulator import Emulator
+from clarifai_emulator.machine.machine import Machine
 from clarifai_emulator.messages.address import NodepoolKey, parse_name
 from clarifai_emulator.nodepools.fleet import Fleet, ReplicaRecord
 from clarifai_emulator.reload.project import Project
@@ -35,6 +36,7 @@ def snapshot_parts(emulator: Emulator) -> Iterator[tuple[str, Any]]:
     yield "accelerators", [str(device) for device in emulator.discovery.accelerators]
     yield "gpus", [describe_accelerator(device) for device in emulator.discovery.accelerators]
     yield "no_accelerators_because", emulator.discovery.reason
+    yield "machines", [_machine(each) for each in emulator.backends.machines_elsewhere()]
     yield "nodepools", _nodepools(emulator)
     yield "deployments", _deployments(emulator)
     fleets = emulator.supervisor.fleets.items()
@@ -104,6 +106,17 @@ def _project(project: Project) -> dict[str, Any]:
     }
 
 
+def _machine(machine: Machine) -> dict[str, Any]:
+    """Describe a machine elsewhere, as its engine does."""
+    return {
+        "id": machine.id,
+        "cpus": machine.cpus,
+        "memory": machine.memory,
+        "accelerators": [str(device) for device in machine.accelerators],
+        "no_accelerators_because": machine.no_accelerators_because,
+    }
+
+
 def describe_deployment(emulator: Emulator, deployment: Deployment) -> dict[str, Any]:
     """Return a deployment and its versions as they are now."""
     served = served_model(deployment)
@@ -142,6 +155,7 @@ def _fleet(fleet: Fleet) -> dict[str, Any]:
                     "state": record.state.value,
                     "pid": record.process.pid if record.process is not None else 0,
                     "nodepool": "/".join(record.nodepool),
+                    "machine": record.placement.machine,
                     "devices": list(record.devices),
                     "runner": record.runner_kind,
                     "runner_because": record.genuine_because,
@@ -175,6 +189,7 @@ def _adopted(nodepool: NodepoolKey, replica_id: str) -> dict[str, Any]:
         "state": "live",
         "pid": 0,
         "nodepool": "/".join(nodepool),
+        "machine": "",
         "devices": [],
         "runner": "genuine",
         "runner_because": "its user started it",

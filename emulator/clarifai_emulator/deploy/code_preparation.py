@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from clarifai_emulator.backend_table import abilities_of
 from clarifai_emulator.backends.backend import Backend
 from clarifai_emulator.backends.signature_answers import Signatures
 from clarifai_emulator.logbook import BUILDER, LogBook
@@ -34,6 +35,11 @@ class CodePreparation:
         self._logbook = logbook
         # Of code that was read once, whatever became of its version: the same code has the same methods.
         self._signatures: dict[ModelSource, Sequence[Any]] = {}
+
+    async def meet(self, backend: str) -> None:
+        """Let the engine of a backend be asked which machine it is on: that decides what fits there."""
+        if abilities_of(backend).warm_start == "engine":
+            await self._backends[backend].warm()
 
     async def source_of(
         self, directory: ModelDirectory, progress: Progress, backend: str = "", watched: Watched | None = None

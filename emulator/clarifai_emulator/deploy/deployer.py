@@ -9,14 +9,14 @@ Each step may end it; what served before goes on then (``going_live``).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
 from clarifai_grpc.grpc.api.resources_pb2 import ModelVersion, Nodepool
 
-from clarifai_emulator.backends.backend import Backend
 from clarifai_emulator.backends.debugging.debugpy_files import folder_of_debugpy
+from clarifai_emulator.backends.made import Backends
 from clarifai_emulator.catalogue import Catalogue
 from clarifai_emulator.clock import Clock
 from clarifai_emulator.config import EmulatorConfig
@@ -56,7 +56,7 @@ class DeployerParts:
     resources: Resources
     supervisor: Supervisor
     catalogue: Catalogue
-    backends: Mapping[str, Backend]
+    backends: Backends
     events: EventBus
     logbook: LogBook
     clock: Clock
@@ -76,7 +76,12 @@ class Deployer:
         self._events = parts.events
         self._clock = parts.clock
         self._debuggers = parts.debuggers
-        self._nodepools = DeployNodepools(config=config, resources=resources, catalogue=parts.catalogue)
+        self._nodepools = DeployNodepools(
+            config=config,
+            resources=resources,
+            catalogue=parts.catalogue,
+            elsewhere=parts.backends.machines_elsewhere,
+        )
         self.needs = ComputeNeeds(self._nodepools, is_strict=config.strict_capacity)
         self.code = CodePreparation(
             backends=parts.backends, default_backend=config.backend, written=parts.written, logbook=parts.logbook
@@ -110,6 +115,7 @@ class Deployer:
         nodepool = self._nodepools.of_request(request)
         backend = self._nodepools.backend(nodepool, request.instance)
         require_debuggable(request, backend)
+        await self.code.meet(backend)
         published = await self._published(request, nodepool, backend, progress)
         model, version_id = published.model, published.version_id
         missing_gpu = self._missing_gpu(published.directory, request)

@@ -6,6 +6,7 @@ Cluster and nodepool of an instance type are called as ``clarifai model deploy -
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Sequence
 
 from clarifai_grpc.grpc.api.resources_pb2 import ComputeCluster, InstanceType, Nodepool
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
@@ -15,6 +16,7 @@ from clarifai_emulator.config import EmulatorConfig
 from clarifai_emulator.deploy.deploy_request import DEFAULT_NODEPOOL, DeployRequest
 from clarifai_emulator.deploy.first_compute import private_cluster, private_nodepool
 from clarifai_emulator.errors import CallerError, NoRoom
+from clarifai_emulator.machine.machine import Machine
 from clarifai_emulator.models.compute_section import Instance, find_instance
 from clarifai_emulator.nodepools.backend_choice import backend_of
 from clarifai_emulator.resources.identifiers import id_hint
@@ -25,9 +27,17 @@ _MAX_INSTANCES = 5  # as the SDK makes such a nodepool
 
 
 class DeployNodepools:
-    """Finds, and makes, the nodepools that deploys go to."""
+    """Finds, and makes, the nodepools that deploys go to. ``elsewhere``: the other machines that there are."""
 
-    def __init__(self, *, config: EmulatorConfig, resources: Resources, catalogue: Catalogue) -> None:
+    def __init__(
+        self,
+        *,
+        config: EmulatorConfig,
+        resources: Resources,
+        catalogue: Catalogue,
+        elsewhere: Callable[[], Sequence[Machine]] = tuple,
+    ) -> None:
+        self._elsewhere = elsewhere
         self._config = config
         self._store = resources.store
         self._resources = resources
@@ -102,9 +112,10 @@ class DeployNodepools:
         self._resources.post(Kind.NODEPOOL, user_id, (cluster_id,), [_nodepool(nodepool_id, kind)])
 
     def has_accelerators(self) -> bool:
-        """Tell whether this machine has a GPU, a simulated one included."""
+        """Tell whether this machine, or another one, has a GPU, a simulated one included."""
         machine = self._catalogue.find(LOCAL_INSTANCE)
-        return machine is not None and machine.compute_info.num_accelerators > 0
+        is_here = machine is not None and machine.compute_info.num_accelerators > 0
+        return is_here or any(each.accelerators for each in self._elsewhere())
 
     def instance(self, name: str) -> Instance:
         """Return the instance type that a user names (``g5.xlarge``, ``A10G``, ``cpu``, ``local``). Raises

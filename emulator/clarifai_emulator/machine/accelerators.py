@@ -104,9 +104,13 @@ def platform_name(driver_name: str) -> str:
 
 
 class AcceleratorPool:
-    """Hands out accelerators, each to one holder at a time. ``reason``: why the machine has none."""
+    """Hands out accelerators, each to one holder at a time. ``reason``: why the machine has none. ``where``: which
+    machine that is, for messages."""
 
-    def __init__(self, accelerators: Iterable[Accelerator], *, reason: str = "") -> None:
+    def __init__(
+        self, accelerators: Iterable[Accelerator], *, reason: str = "", where: str = "this machine"
+    ) -> None:
+        self._where = where
         self._all = self._machine = tuple(accelerators)
         self._reason = reason
         self._holders: dict[str, list[str]] = {}
@@ -207,8 +211,8 @@ class AcceleratorPool:
     def _refusal(self, asked: str, fitting: list[Accelerator]) -> str:
         if not self._all:
             why = f": {self._reason}" if self._reason else ""
-            return f"{asked} wanted, but this machine has none{why}."
-        lines = [f"{asked} wanted. This machine has:"]
+            return f"{asked} wanted, but {self._where} has none{why}."
+        lines = [f"{asked} wanted. {self._where[:1].upper()}{self._where[1:]} has:"]
         for each in self._all:
             holders = self._of(each)
             state = f"used by {', '.join(holders)}" if holders else "free"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from clarifai_emulator.machine.accelerators import AcceleratorPool
-from clarifai_emulator.machine.machine import Machine
+from clarifai_emulator.machine.machine import THIS_MACHINE, Machine
 
 
 class Pools:
@@ -17,7 +17,9 @@ class Pools:
         pool = self._pools.get(machine.id)
         if pool is None:
             pool = self._pools[machine.id] = AcceleratorPool(
-                machine.accelerators, reason=machine.no_accelerators_because
+                machine.accelerators,
+                reason=machine.no_accelerators_because,
+                where="this machine" if machine.id == THIS_MACHINE else f"the machine of {machine.id}",
             )
         return pool
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from clarifai_grpc.grpc.api.resources_pb2 import ComputeInfo, Nodepool
 
 from clarifai_emulator.backends.backend import Backend
+from clarifai_emulator.catalogue import LOCAL_INSTANCE, local_instance_type
 from clarifai_emulator.errors import NoRoom
 from clarifai_emulator.machine.accelerators import AcceleratorPool
 from clarifai_emulator.machine.machine import THIS_MACHINE, Machine
@@ -96,13 +97,24 @@ class Places:
         """Say why a replica that needs ``required`` gets no room in this nodepool however long it waits; empty
         when it may get some."""
         try:
-            reasons = [self._pools.of(each).why_never(required) for each in self.backend_of(nodepool).machines]
+            machines = self.backend_of(nodepool).machines
+            reasons = [self._pools.of(each).why_never(required) for each in machines]
             if reasons and all(reasons):
                 return reasons[0]
-            self._capacity.fitting_types(nodepool, required)
-        except (NoRoom, ValueError) as error:
+            self._capacity.fitting_types(played_by(machines[0], nodepool) if machines else nodepool, required)
+        except NoRoom as no_room:
+            return str(no_room) if no_room.for_good else ""
+        except ValueError as error:
             return str(error)
         return ""
+
+    def as_played(self, nodepool: Nodepool) -> Nodepool:
+        """Return a nodepool with the instance types that its machine plays, as far as that is known."""
+        try:
+            machines = self.backend_of(nodepool).machines
+        except NoRoom:
+            return nodepool
+        return played_by(machines[0], nodepool) if machines else nodepool
 
     def machine_ids(self, nodepool: Nodepool) -> Sequence[str]:
         """Return the ids of the machines that replicas of a nodepool are placed on."""
@@ -136,6 +148,7 @@ class Places:
     ) -> tuple[Placement, tuple[str, ...]]:
         """Take room in a nodepool, and devices, on one machine. Raises ``NoRoom`` and takes none."""
         pool = self._pools.of(machine)
+        nodepool = played_by(machine, nodepool)
         old = [each for each in instead_of if each.placement.machine == machine.id]
         placement = self._room(machine, fleet, key, nodepool, old)
         try:
@@ -201,3 +214,18 @@ class Places:
         asked = " or ".join(required.accelerator_type)
         self._report.fleet(fleet, "replica.substituted", f"runs on {', '.join(devices)}, not on {asked}")
         return devices
+
+
+def played_by(machine: Machine, nodepool: Nodepool) -> Nodepool:
+    """Return a nodepool as a machine plays it: of the instance type ``local``, a machine elsewhere has what it has
+    itself."""
+    if machine.id == THIS_MACHINE or all(kind.id != LOCAL_INSTANCE for kind in nodepool.instance_types):
+        return nodepool
+    devices = [(each.name, each.memory) for each in machine.accelerators]
+    local = local_instance_type(machine.cpus, machine.memory, devices)
+    played = Nodepool()
+    played.CopyFrom(nodepool)
+    for kind in played.instance_types:
+        if kind.id == LOCAL_INSTANCE:
+            kind.CopyFrom(local)
+    return played

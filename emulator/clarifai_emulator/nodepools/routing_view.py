@@ -139,7 +139,7 @@ class RoutingView:
                 nodepool is not None
                 and self._capacity.has_room(
                     nodepool_key,
-                    nodepool,
+                    self._places.as_played(nodepool),
                     required,
                     spread=spread,
                     machines=self._places.machine_ids(nodepool),

@@ -43,10 +43,8 @@ class Reporter:
 
     def replica(self, fleet: Fleet, record: ReplicaRecord, kind: str, message: str, **fields: Any) -> None:
         """Something happened to one replica."""
-        nodepool = "/".join(record.nodepool)
-        self._events.emit(
-            kind, message=message, replica_id=record.replica_id, nodepool=nodepool, **_names(fleet), **fields
-        )
+        place = {"nodepool": "/".join(record.nodepool), "machine": record.placement.machine}
+        self._events.emit(kind, message=message, replica_id=record.replica_id, **place, **_names(fleet), **fields)
         self.log(fleet, "runner.events", f"{kind}: {message}", record.runner, replica_id=record.replica_id)
 
     def fleet(self, fleet: Fleet, kind: str, message: str, **fields: Any) -> None:

@@ -22,7 +22,7 @@ from clarifai_grpc.grpc.api.resources_pb2 import (
 )
 from yaml.nodes import MappingNode, Node
 
-from clarifai_emulator.backend_table import BACKEND_KEY, BACKENDS
+from clarifai_emulator.backend_table import BACKEND_KEY, BACKENDS, DOCKER_HOST_KEY
 from clarifai_emulator.errors import ConfigError
 from clarifai_emulator.faults import Fault, InvalidFault
 from clarifai_emulator.faults.fault import NAMES as FAULT_NAMES
@@ -48,7 +48,11 @@ FAULTS = "faults"
 STAND_INS = "stand_ins"
 MODEL_KEYS = ("path", "deploy")
 # What a nodepool says about running its replicas here, as keys of its metadata.
-NODEPOOL_KEYS = {"backend": BACKEND_KEY, "share_accelerators": "emulator_share_accelerators"}
+NODEPOOL_KEYS = {
+    "backend": BACKEND_KEY,
+    "docker_host": DOCKER_HOST_KEY,
+    "share_accelerators": "emulator_share_accelerators",
+}
 _BESIDES = {"model": MODEL_KEYS, "nodepool": tuple(NODEPOOL_KEYS)}
 DEPLOY_KEYS = (
     "nodepool",
@@ -302,6 +306,13 @@ def _read_nodepool_keys(file: YamlFile, node: Node, key: str, message: Any) -> N
         if backend not in BACKENDS:
             file.complain(backend_node, f"{key}.backend", f"{backend!r} is none of {', '.join(BACKENDS)}")
         message.metadata[NODEPOOL_KEYS["backend"]] = backend
+    if "docker_host" in entries:
+        host_node = entries["docker_host"][1]
+        backend = file.text(entries["backend"][1], f"{key}.backend") if "backend" in entries else "docker"
+        if backend != "docker":
+            text = f"names a container engine, and the nodepool's backend is {backend!r}: write backend: docker"
+            file.complain(host_node, f"{key}.docker_host", text)
+        message.metadata[NODEPOOL_KEYS["docker_host"]] = file.text(host_node, f"{key}.docker_host")
     if "share_accelerators" in entries:
         share_node = entries["share_accelerators"][1]
         share = file.value(share_node)

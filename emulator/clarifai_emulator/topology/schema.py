@@ -174,7 +174,8 @@ def _can_be_said(field: Any) -> bool:
 
 
 def _nodepool_key(name: str) -> _Schema:
-    return _named(name, {"enum": list(BACKENDS)} if name == "backend" else {"type": "boolean"})
+    kinds = {"backend": {"enum": list(BACKENDS)}, "docker_host": _TEXT}
+    return _named(name, kinds.get(name, {"type": "boolean"}))
 
 
 def _deploy() -> _Schema:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import socket
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from clarifai_emulator.backends.docker.labels import INSTANCE
+from clarifai_emulator.backends.docker.labels import INSTANCE, new_instance
 from clarifai_emulator.cli.engine_checks import (
     gpu_findings,
     leftover_findings,
@@ -31,8 +30,8 @@ def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_what_killed_emulators_left_is_listed_with_the_command_that_removes_it() -> None:
-    host, boot = socket.gethostname() or "host", "1/aa"
-    mine = {INSTANCE: f"{host}/{os.getpid()}/{boot}"}  # of a process that began at another time: it is gone
+    host = new_instance().split("/")[0]
+    mine = {INSTANCE: f"{host}/{os.getpid()}/1/aa"}  # of a process that began at another time: it is gone
     others = {INSTANCE: "elsewhere/1/1/aa"}
     api = SimpleNamespace(
         containers=lambda **_: [

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 
+from clarifai_grpc.grpc.api.resources_pb2 import Nodepool
+
+from clarifai_emulator.catalogue import local_instance_type
 from clarifai_emulator.machine.accelerators import Accelerator
 from clarifai_emulator.machine.machine import THIS_MACHINE, Machine
+from clarifai_emulator.nodepools.placing import played_by
 from scripted_replicas import Stage
 
 ONE_GPU = {"num_accelerators": 1, "accelerator_type": ["NVIDIA-A10G"], "accelerator_memory": "20Gi"}
@@ -54,3 +58,11 @@ async def test_what_needs_no_accelerator_stays_on_the_first_machine() -> None:
     await stage.deploy()
     assert placed(stage) == {(THIS_MACHINE, ""): 1}
     await stage.close()
+
+
+def test_a_machine_elsewhere_plays_the_instance_type_local_as_what_it_is() -> None:
+    nodepool = Nodepool(id="pool", instance_types=[local_instance_type(2, 4 << 30)])
+    assert played_by(Machine(2, 4 << 30), nodepool) is nodepool
+    (kind,) = played_by(REMOTE, nodepool).instance_types
+    assert (kind.compute_info.cpu_limit, kind.compute_info.num_accelerators) == ("8000m", 2)
+    assert nodepool.instance_types[0].compute_info.num_accelerators == 0

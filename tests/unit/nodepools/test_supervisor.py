@@ -941,6 +941,7 @@ async def test_events_name_the_deployment_model_version_and_replica(stage: Stage
         "message": "in nodepool 'pool'",
         "replica_id": stage.backend.running[0].spec.replica_id,
         "nodepool": "ada/cluster/pool",
+        "machine": "local",
         "deployment_id": "deployment",
         "user_id": "ada",
         "model_id": "model",

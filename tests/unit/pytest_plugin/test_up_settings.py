@@ -132,3 +132,9 @@ def test_what_cannot_be_is_told_with_the_place_that_says_it(
     ini: dict[str, Any], environ: dict[str, str], problem: str
 ) -> None:
     assert read(ini, environ) == [problem]
+
+
+def test_addresses_for_containers_elsewhere_are_settings_of_containers() -> None:
+    fields = config_of({"advertise": ["ssh://me@gpu-box=10.0.0.7"], "docker_engine": "ssh://me@gpu-box"})
+    assert fields["docker"].advertised_to("ssh://me@gpu-box") == "10.0.0.7"
+    assert "advertise" not in fields

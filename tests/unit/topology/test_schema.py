@@ -17,7 +17,7 @@ from jsonschema import Draft202012Validator
 
 from clarifai_emulator.cli.main import cli
 from clarifai_emulator.messages.yaml import YamlFile
-from clarifai_emulator.topology.files import SINGULAR, load_topology
+from clarifai_emulator.topology.files import NODEPOOL_KEYS, SINGULAR, load_topology
 
 ROOT = Path(__file__).parents[3]
 DOCS = ROOT / "docs"
@@ -117,7 +117,7 @@ def test_every_key_that_it_offers_is_one_that_the_parser_knows(schema: dict[str,
         path.write_text("".join(f"{name}: null\n" for name in names))
         file = YamlFile(path)
         (document,) = file.documents()
-        file.message(document, message(), kind, besides=("path", "deploy", "backend", "share_accelerators"))
+        file.message(document, message(), kind, besides=("path", "deploy", *NODEPOOL_KEYS))
         assert file.problems == []
 
 

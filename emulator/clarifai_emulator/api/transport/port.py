@@ -15,7 +15,7 @@ import math
 import re
 import socket
 from collections.abc import Collection, Mapping
-from typing import Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
@@ -24,6 +24,9 @@ from clarifai_emulator.api.transport.http2 import Connection, Find, OnOdd, Reque
 from clarifai_emulator.api.transport.peer import Peer
 from clarifai_emulator.api.transport.request_buffers import Buffers, ConnectionBuffers
 from clarifai_emulator.errors import describe
+
+if TYPE_CHECKING:
+    import ssl
 
 _HTTP2 = b"PRI "
 _HTTP1 = re.compile(rb"^[A-Z]{3,8} (\S{0,2048})")
@@ -203,15 +206,15 @@ class Port:
         longest.abort()
         return True
 
-    async def listen(self, host: str, port: int, *, early: bool = False) -> int:
+    async def listen(self, host: str, port: int, *, early: bool = False, tls: ssl.SSLContext | None = None) -> int:
         """Accept connections; return the port that was taken. ``early``: this machine may get that address only
-        later. Raises ``OSError`` when the port is in use."""
+        later. ``tls``: what connections are secured by. Raises ``OSError`` when the port is in use."""
         loop, serve = asyncio.get_running_loop(), lambda: Newcomer(self)
         # asyncio takes as many in one turn as the backlog is long, before it is known whether there is room.
         if early:
             self._server = await loop.create_server(serve, sock=_bound_early(host, port), backlog=_IN_A_TURN)
         else:
-            self._server = await loop.create_server(serve, host, port, backlog=_IN_A_TURN)
+            self._server = await loop.create_server(serve, host, port, backlog=_IN_A_TURN, ssl=tls)
         for listening in self._server.sockets:
             with listening.dup() as same:
                 same.listen(_BACKLOG)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+from typing import TYPE_CHECKING
 
 from clarifai_emulator.api.transport.freed_memory import FreedMemory
 from clarifai_emulator.api.transport.http2 import Find, OnOdd, first_of
@@ -12,6 +13,9 @@ from clarifai_emulator.api.transport.port import Port
 from clarifai_emulator.api.transport.request_buffers import Buffers
 from clarifai_emulator.config import EmulatorConfig
 from clarifai_emulator.errors import ConfigError
+
+if TYPE_CHECKING:
+    import ssl
 
 # On top of the runner's own limit, so that an item that is just too large is refused by name.
 _MORE_BYTES = 1024 * 1024
@@ -38,11 +42,18 @@ class Ports:
         self.public = public
         return number
 
-    async def open(self, host: str, *services: Find, early: bool = False, http: HttpSites | None = None) -> int:
-        """Listen at a free port; return its number. ``early``: the address may not be there yet. Raises
-        ``OSError``."""
+    async def open(
+        self,
+        host: str,
+        *services: Find,
+        early: bool = False,
+        http: HttpSites | None = None,
+        tls: ssl.SSLContext | None = None,
+    ) -> int:
+        """Listen at a free port; return its number. ``early``: the address may not be there yet. ``tls``: what
+        connections are secured by. Raises ``OSError``."""
         port = self._port(*services, http=http)
-        number = await port.listen(host, 0, early=early)
+        number = await port.listen(host, 0, early=early, tls=tls)
         self._others.append(port)
         return number
 

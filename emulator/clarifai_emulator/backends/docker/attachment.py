@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import socket
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
 _HEADER = 8
 _CHUNK = 64 * 1024
 _LONGEST_LINE = 16 * 1024
+# Seconds of silence until it is asked, between questions, and how many of them.
+_KEEPALIVE = {"TCP_KEEPIDLE": 5, "TCP_KEEPINTVL": 2, "TCP_KEEPCNT": 3}
 
 
 class Frames:
@@ -62,6 +65,8 @@ class Attachment:
         for each in (self._socket, inner):
             if hasattr(each, "settimeout"):
                 each.settimeout(None)  # a model may say nothing for as long as it likes
+            if hasattr(each, "setsockopt"):
+                _notice_if_its_machine_vanishes(each)
 
     def read(self) -> Iterator[list[bytes]]:
         """Yield the lines that are printed, until the container ends or its engine goes away."""
@@ -80,3 +85,13 @@ class Attachment:
             if each is not None:
                 with contextlib.suppress(OSError, ValueError):  # one of them may have closed another
                     each.close()
+
+
+def _notice_if_its_machine_vanishes(sock: socket.socket) -> None:
+    """Let the kernel ask now and then whether a machine elsewhere is there; otherwise reading waits for ever."""
+    if sock.family not in (socket.AF_INET, socket.AF_INET6):
+        return
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in _KEEPALIVE.items():
+        if hasattr(socket, name):  # macOS has other names for some
+            sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)

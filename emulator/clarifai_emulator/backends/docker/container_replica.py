@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from clarifai_emulator.backends.backend import Exit
 from clarifai_emulator.backends.docker.attachment import Attachment
 from clarifai_emulator.backends.docker.dockerfile import HEALTH_PORT
-from clarifai_emulator.backends.docker.engine import Engine, why_silent
+from clarifai_emulator.backends.docker.engine import Engine
 from clarifai_emulator.backends.docker.leftovers import remove_container
 from clarifai_emulator.backends.health_watch import HealthWatch
 from clarifai_emulator.backends.replica_output import LINES_AT_ONCE, PAUSE_SECONDS
@@ -90,7 +90,8 @@ class ContainerProcess:
         state = self._client.api.inspect_container(self.id)
         if self._engine.is_local and self._engine.kind != "docker desktop":
             self.pid = int(state["State"].get("Pid") or 0)
-        self._health = _health_address(state)
+        if self._engine.is_local:
+            self._health = _health_address(state)
         if self._unwanted:  # since before there was anything to end
             self._send(signal.SIGKILL)
         follow, name = partial(self._follow, output), f"follower of container {self.id[:8]}"
@@ -114,6 +115,16 @@ class ContainerProcess:
         self._unwanted = True
         self._signal(signal.SIGKILL)
 
+    def kill_for(self, why: str) -> None:
+        """End it, and say why."""
+        self._killed_because = why
+        self.kill()
+
+    def lose(self, why: str) -> None:
+        """End it, and count it as ended at once: it reaches nobody any more."""
+        self.kill()
+        self._ended(Exit(why=why))
+
     def _signal(self, number: signal.Signals) -> None:
         if not self.exited.done():
             submit(self._threads, partial(self._send, number), "signal to a container", nobody_waits)
@@ -124,7 +135,7 @@ class ContainerProcess:
 
         # One that has ended, or whose engine has, needs no signal.
         with contextlib.suppress(APIError, RequestException):
-            if self.id and not why_silent(self._engine.address):
+            if self.id and not self._engine.silence:
                 self._client.api.kill(self.id, int(number))
 
     # In its own thread.
@@ -173,7 +184,7 @@ class ContainerProcess:
         deadline = time.monotonic() + _ENGINE_AWAY_SECONDS
         while True:
             try:
-                silence = why_silent(self._engine.address)
+                silence = self._engine.silence
                 if silence:
                     raise OSError(silence)
                 self._client.api.wait(self.id)
@@ -207,7 +218,7 @@ class ContainerProcess:
         from requests.exceptions import RequestException
 
         with contextlib.suppress(RequestException, OSError):
-            if not why_silent(self._engine.address):
+            if not self._engine.silence:
                 remove_container(self._client, self.id)
                 return
         self._leave(self.id)
@@ -226,12 +237,8 @@ class ContainerProcess:
         host, port = self._health
         if port:
             ask = partial(ask_probe, host, port)
-            self._watch = HealthWatch(ask, every=every, on_line=self._on_line, kill=self._kill_for)
+            self._watch = HealthWatch(ask, every=every, on_line=self._on_line, kill=self.kill_for)
             self._watch.begin(f"container {self.id[:8]}")
-
-    def _kill_for(self, why: str) -> None:
-        self._killed_because = why
-        self.kill()
 
 
 async def ask_probe(host: str, port: int, probe: str, patience: float) -> str | None:

@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from clarifai_emulator.backend_table import backend_at
 from clarifai_emulator.backends.backend import ReplicaProcess, ReplicaSpec, Surroundings
 from clarifai_emulator.backends.docker.cancellation import Cancellation
 from clarifai_emulator.backends.docker.container import (
@@ -32,13 +33,16 @@ from clarifai_emulator.backends.docker.container_hosts import ContainerHosts
 from clarifai_emulator.backends.docker.container_network import make_network
 from clarifai_emulator.backends.docker.container_replica import ContainerProcess
 from clarifai_emulator.backends.docker.context import make_context
-from clarifai_emulator.backends.docker.engine import Engine, Meeting, NoEngine, connect, meeting_point, why_silent
+from clarifai_emulator.backends.docker.engine import Engine, NoEngine, connect, meeting_point
+from clarifai_emulator.backends.docker.engine_address import resolve
 from clarifai_emulator.backends.docker.engine_errors import explained
+from clarifai_emulator.backends.docker.engine_machine import accelerators_of, machine_of
 from clarifai_emulator.backends.docker.image import ensure_image
 from clarifai_emulator.backends.docker.labels import new_instance
 from clarifai_emulator.backends.docker.leftovers import remove_all, remove_container, remove_left_behind
 from clarifai_emulator.backends.docker.mounting import why_not_mounted
-from clarifai_emulator.backends.process.parent import SCRIPT
+from clarifai_emulator.backends.docker.way_back import Listen, Way, WayBack
+from clarifai_emulator.backends.process.parent import NOWHERE, SCRIPT
 from clarifai_emulator.backends.replica_environ import WHILE_READ, container_variables
 from clarifai_emulator.backends.signature_answers import (
     INSPECT_SECONDS,
@@ -46,9 +50,11 @@ from clarifai_emulator.backends.signature_answers import (
     end_of,
     signatures_in,
 )
-from clarifai_emulator.background_work import begin_thread, beside, nobody_waits
+from clarifai_emulator.background_work import begin, begin_thread, beside, nobody_waits
 from clarifai_emulator.config import PROBE_SECONDS, REPLICA_PROCESSES, DockerSettings, own_environ
-from clarifai_emulator.errors import ModelError
+from clarifai_emulator.errors import ModelError, NoRoom
+from clarifai_emulator.machine.accelerators import Discovery
+from clarifai_emulator.machine.inventory import take_inventory
 from clarifai_emulator.machine.machine import Machine
 from clarifai_emulator.models.directory import ModelDirectory, read_model_directory
 from clarifai_emulator.models.progress import Progress
@@ -59,7 +65,6 @@ log = logging.getLogger(__name__)
 if TYPE_CHECKING:
     from docker import DockerClient
 
-Listen = Callable[[Meeting], Awaitable[int]]
 T = TypeVar("T")
 
 # The real platform's names.
@@ -84,9 +89,8 @@ reader["inspect"]({{"model_path": sys.argv[1]}}, os.open("{_ANSWER}", os.O_WRONL
 class DockerBackend:
     """Replicas as containers. ``listen(meeting)`` opens a listener for them there and gives its port;
     ``environ`` says where an engine may be; ``wanted``: what containers get of it (``replica_environ.py``).
-    ``refuses``: hosts that they do not reach by name."""
-
-    name = "docker"
+    ``refuses``: hosts that they do not reach by name. ``name``: its own; the engine of another nodepool has one of
+    its own (``backend_table.py``). ``accelerators``: simulated ones of every machine."""
 
     def __init__(
         self,
@@ -99,8 +103,25 @@ class DockerBackend:
         wanted: Sequence[str] = (),
         machines: Sequence[Machine] = (),
         refuses: Sequence[str] = (),
+        name: str = "docker",
+        accelerators: str = "",
     ) -> None:
-        self.machines = machines
+        self.name = name
+        self._here = machines
+        self._accelerators = accelerators
+        self._elsewhere: Machine | None = None
+        self._reaching: asyncio.Task[None] | None = None
+        self._unreached = ""
+        self._gateway = ""
+        self._way: Way | None = None
+        self._way_back = WayBack(
+            advertise=settings.advertised_to(settings.engine),
+            listen_at=settings.listen,
+            listen=listen,
+            environ=environ(),
+            on_lost=self._way_lost,
+        )
+        self._finding_way = asyncio.Lock()
         self._refuses = refuses
         self._environ = environ
         self._wanted = wanted
@@ -119,17 +140,48 @@ class DockerBackend:
         self._takes_threads: dict[str, bool] = {}  # by image: whether its server has that option
         self._model_paths: dict[str, str] = {}  # by image
         self._pythons: dict[str, str] = {}  # by image
-        self._replicas: set[ContainerProcess] = set()
+        self._replicas: set[ContainerProcess] = set()  # and what else runs in a container
+        self._serving: set[ContainerProcess] = set()
         self._left: set[str] = set()  # containers that ended while the engine was away
         self._hosts = ContainerHosts(self._run)
         self._threads = ThreadPoolExecutor(_THREADS, "docker")
+
+    @property
+    def machines(self) -> Sequence[Machine]:
+        """Return this machine, or that of an engine elsewhere. Raises ``NoRoom`` until that has answered."""
+        if self._elsewhere is not None:
+            return (self._elsewhere,)
+        if not self._is_elsewhere():
+            return self._here
+        if self._reaching is None or self._reaching.done():
+            self._reaching = begin(self._reach(), f"reaching the engine at {self._settings.engine}", nobody_waits)
+        why = f": {self._unreached}" if self._unreached else ", it is being asked"
+        raise NoRoom(f"the engine at {self._settings.engine} has not answered yet{why}", for_good=False)
+
+    def _is_elsewhere(self) -> bool:
+        """Tell whether the engine is one of another machine, as far as that is known before it has answered."""
+        if self.engine is not None:
+            return not self.engine.is_local
+        if not self._settings.engine:
+            return False
+        try:
+            return resolve(self._settings.engine, self._environ()).is_elsewhere
+        except NoEngine as error:
+            self._unreached = str(error)
+            return True
+
+    async def _reach(self) -> None:
+        try:
+            await self.open()
+        except ModelError as error:
+            self._unreached = error.summary
 
     async def prepare(
         self, directory: ModelDirectory, progress: Progress, *, is_watched: bool = False
     ) -> ModelSource:
         """Build the model's image, unless it is there already: for the dev loop without the model's own files,
         where containers can see those. Raises ``ModelError``."""
-        client, engine = await self._open()
+        client, engine = await self.open()
         obstacle = await asyncio.to_thread(why_not_mounted, directory, engine) if is_watched else ""
         if obstacle:
             progress(f"each save will be a new image: {obstacle}")
@@ -198,13 +250,13 @@ class DockerBackend:
     async def warm(self) -> None:
         """Find the engine now, and remove what dead emulators left on it; where there is none, say so."""
         try:
-            await self._open()
+            await self.open()
         except ModelError as error:
             log.warning("%s", error)
 
     async def start(self, spec: ReplicaSpec, on_line: Callable[[str], None]) -> ReplicaProcess:
         """Start a container. One whose image was removed meanwhile is built again."""
-        client, engine = await self._open()
+        client, engine = await self.open()
         if self._settings.secrets == "environment":
             spec = replace(spec, environ={**spec.secrets, **spec.environ}, secrets={})
         plan = self._plan(spec, engine)
@@ -213,24 +265,29 @@ class DockerBackend:
             model_path = await self._model_path(spec.source, see_to_image)
             return await self._hosts.start(spec, plan, model_path, on_line, see_to_image)
         await see_to_image()
+        way = await self._find_way(spec.source.image)
+        if way is not None:
+            plan = replace(plan, environ={**plan.environ, **way.environ})
         if plan.arguments:
             await self.signatures(spec.source)
             plan = plan if self._takes_threads[spec.source.image] else replace(plan, arguments=())
-        files: dict[str, bytes] = {}
+        files = dict(way.files) if way is not None else {}
         own_command = await self._call(partial(_command_of, client, spec.source.image))
         if command := with_scripts(own_command):
             plan = replace(plan, command=[*command, *plan.arguments])
-            files = {path: (SCRIPT.parent / name).read_bytes() for path, name in SERVER_SCRIPTS.items()}
+            files |= {path: (SCRIPT.parent / name).read_bytes() for path, name in SERVER_SCRIPTS.items()}
         elif plan.runner_pat:
             raise cannot_keep_pat(own_command)
         replica = await self._run(plan, on_line, spec.secrets, files=files)
+        self._serving.add(replica)
+        replica.exited.add_done_callback(lambda _: self._serving.discard(replica))
         replica.watch_health(self._probe_seconds)
         return replica
 
     async def signatures(self, source: ModelSource) -> Sequence[Any]:
         """The model's method signatures, read in a container of its image. Raises ``ModelError``."""
         if source.mounted:
-            await self._open()
+            await self.open()
             plan = self._signatures_plan(source)
             return await self._hosts.signatures(source, plan, await self._model_path(source))
         known = self._signatures_of.get(source.image)
@@ -239,7 +296,7 @@ class DockerBackend:
         return known
 
     async def _read_signatures(self, source: ModelSource) -> Sequence[Any]:
-        _, engine = await self._open()
+        _, engine = await self.open()
         lines: list[str] = []
         command = ["python", "-B", "-c", _READ_SIGNATURES, await self._model_path(source)]
         plan = replace(self._signatures_plan(source), command=command)
@@ -263,7 +320,7 @@ class DockerBackend:
             instance=self._instance,
             model=model,
             network=self._network,
-            environ={**WHILE_READ, **self._variables(), "CLARIFAI_API_BASE": self._base_url},
+            environ={**WHILE_READ, **self._variables(), "CLARIFAI_API_BASE": self._base_url or NOWHERE},
             refuses=self._refuses,
         )
 
@@ -272,20 +329,24 @@ class DockerBackend:
 
     async def close(self) -> None:
         """End every container and remove what was made, but images: they make the next start quick."""
+        if self._reaching is not None:
+            self._reaching.cancel()
         for replica in tuple(self._replicas):
             replica.kill()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(10):
                 await asyncio.gather(*(replica.exited for replica in tuple(self._replicas)))
+        await self._way_back.close()
         client, self._client = self._client, None
         if client is not None:
-            await self._call(lambda: remove_all(client, self._instance))
-            client.close()
+            with contextlib.suppress(OSError):  # as requests' exceptions are: it is away, the next start removes it
+                await self._call(lambda: remove_all(client, self._instance))
+            await self._call(client.close)
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     # ── the engine ─────────────────────────────────────────────────────────────────────────────────────
 
-    async def _open(self) -> tuple[DockerClient, Engine]:
+    async def open(self) -> tuple[DockerClient, Engine]:
         """Find the engine, once: remove what dead emulators left on it, make a network, listen on it."""
         async with self._opening:
             if self._client is None or self.engine is None:
@@ -301,7 +362,7 @@ class DockerBackend:
                     client.close()
                     raise
                 self._client = client
-            silence = why_silent(self.engine.address)
+            silence = await self._silence(self._client, self.engine)
             if silence:
                 raise ModelError(
                     f"The container engine at {self.engine.address} does not answer: {silence}.",
@@ -315,11 +376,65 @@ class DockerBackend:
                     self._left.discard(each)
             return self._client, self.engine
 
+    async def _silence(self, client: DockerClient, engine: Engine) -> str:
+        """Why the engine does not answer; empty when it does. An ``ssh`` that has ended is started again."""
+        if engine.is_local:
+            return engine.silence
+        reach = getattr(client, "reach", None)
+        try:
+            if reach is not None:
+                await self._call(reach)
+            return await self._call(lambda: engine.silence)
+        except OSError as error:
+            return str(error)
+
+    async def find_way(self, image: str) -> Way | None:
+        """Find how containers of an engine elsewhere reach the emulator, by one of this image; None where that
+        goes without saying. Raises ``ModelError``."""
+        await self.open()
+        return await self._find_way(image)
+
+    async def _find_way(self, image: str) -> Way | None:
+        engine = self.engine
+        assert engine is not None
+        if engine.is_local:
+            return None
+        async with self._finding_way:
+            if self._way is None:
+                start = partial(self._start_beside, image)
+                self._way = await self._way_back.find(engine, self._gateway, start)
+                log.info("containers of the engine at %s reach the emulator %s", engine.address, self._way.how)
+            return self._way
+
+    def _way_lost(self, reason: str) -> None:
+        """End the replicas that have no way to the emulator any more: those that follow get another."""
+        self._way = None
+        for replica in tuple(self._serving):
+            replica.lose(f"its way to the emulator was lost: {reason}")
+
+    async def _start_beside(
+        self,
+        image: str,
+        what: str,
+        command: Sequence[str],
+        on_line: Callable[[str], None],
+        *,
+        files: Mapping[str, bytes],
+        network: str = "",
+    ) -> ContainerProcess:
+        plan = self._asking_plan(what, image, image)
+        plan = replace(plan, command=command, network=network or self._network)
+        return await self._run(plan, on_line, files=files)
+
     async def _furnish(self, client: DockerClient, engine: Engine) -> None:
         removed = await self._call(lambda: remove_left_behind(client))
         if removed:
             log.info("removed what emulators that are gone had left: %s", ", ".join(removed))
         name, gateway = await self._call(lambda: make_network(client, self._instance))
+        if not engine.is_local:
+            self._network, self._gateway, self._way = name, gateway, None
+            self._elsewhere = machine_of(engine, await self._call(partial(self._accelerators_of, client, engine)))
+            return
         meeting = meeting_point(engine, gateway, self._settings.listen)
         try:
             port = await self._listen(meeting)
@@ -331,13 +446,18 @@ class DockerBackend:
             ) from None
         self._network, self._base_url = name, f"http://{meeting.advertised}:{port}"
 
+    def _accelerators_of(self, client: DockerClient, engine: Engine) -> Discovery:
+        if self._accelerators:
+            return take_inventory(self._accelerators)
+        return accelerators_of(client, engine, self._settings.base_image, self._instance)
+
     async def _model_path(
         self, source: ModelSource, see_to_image: Callable[[], Awaitable[object]] | None = None
     ) -> str:
         """Return where in the image the model is."""
         known = self._model_paths.get(source.image)
         if known is None:
-            client, _ = await self._open()
+            client, _ = await self.open()
             if see_to_image is not None:
                 await see_to_image()
             command = await self._call(lambda: _command_of(client, source.image))
@@ -345,7 +465,7 @@ class DockerBackend:
         return known
 
     async def _see_to_image(self, source: ModelSource, on_line: Callable[[str], None]) -> None:
-        client, _ = await self._open()
+        client, _ = await self.open()
         if await self._call(lambda: _has_image(client, source.image)):
             return
         on_line(f"[emulator] image {source.image} was removed: building it again")
@@ -362,7 +482,7 @@ class DockerBackend:
     # ── one container ──────────────────────────────────────────────────────────────────────────────────
 
     def _plan(self, spec: ReplicaSpec, engine: Engine) -> ContainerPlan:
-        environ = {**self._variables(), **spec.environ, "CLARIFAI_API_BASE": self._base_url}
+        environ = {**self._variables(), **spec.environ, "CLARIFAI_API_BASE": self._base_url or NOWHERE}
         runner_pat = "" if environ["CLARIFAI_PAT"] == spec.credential else spec.credential
         if spec.secrets:
             environ["CLARIFAI_SECRETS_PATH"] = SECRETS_PATH
@@ -404,7 +524,7 @@ class DockerBackend:
         files: Mapping[str, bytes] | None = None,
         answer: str = "",
     ) -> ContainerProcess:
-        client, engine = await self._open()
+        client, engine = await self.open()
         process = ContainerProcess(client, engine, self._threads, on_line, self._left.add, answer=answer)
         self._replicas.add(process)
         process.exited.add_done_callback(lambda _: self._replicas.discard(process))
@@ -440,10 +560,10 @@ class DockerBackend:
 
 
 def make_backend(surroundings: Surroundings) -> DockerBackend:
-    """Make the backend of an emulator."""
-    config = surroundings.config
+    """Make the backend of an emulator, on the engine of its settings or on that of certain nodepools."""
+    config, place = surroundings.config, surroundings.place
     return DockerBackend(
-        config.docker,
+        replace(config.docker, engine=place) if place else config.docker,
         probe_seconds=config.probe_seconds,
         most_processes=config.replica_processes,
         listen=surroundings.listen,
@@ -451,6 +571,8 @@ def make_backend(surroundings: Surroundings) -> DockerBackend:
         wanted=config.env,
         machines=[surroundings.machine],
         refuses=PLATFORM if config.refuse_platform else (),
+        name=backend_at("docker", place),
+        accelerators=config.accelerators,
     )
 
 

@@ -10,14 +10,16 @@ import contextlib
 import os
 import socket
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
-from clarifai_emulator.errors import EmulatorError
+from clarifai_emulator.backends.docker.engine_address import EngineAddress, NoEngine, is_elsewhere, resolve
 
 if TYPE_CHECKING:
+    import ssl
+
     from docker import DockerClient
 
 Kind = Literal["docker", "rootless docker", "docker desktop", "podman", "rootless podman"]
@@ -26,25 +28,28 @@ _CONNECT_SECONDS = 5
 # A build step may be silent for long; a call that hangs for ever is worse.
 CALL_SECONDS = 600
 _LOOPBACK = "127.0.0.1"
-
-
-class NoEngine(EmulatorError):
-    """No engine answers. Its text says where it was looked for, and what to do."""
+_OLDEST_VERSION = "1.24"  # of the engine's API, for the one question which it speaks
 
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """An engine that answers. ``address``: its socket or URL. ``found``: what named that address.
+    """An engine that answers. ``address``: its socket or URL, as it was named. ``found``: what named that address.
+    ``url``: where it is spoken to from here; ``host``: the machine that it is on, empty for this one;
+    ``ssh``: its address over SSH, where it is spoken to so.
 
-    ``cpus``: how many it has. ``runtimes``: names of its OCI runtimes. ``cdi``: names of the CDI devices that it
-    says it has. ``cgroups``: version and driver, for ``doctor``.
+    ``cpus``, ``memory``: how many it has, and bytes. ``runtimes``: names of its OCI runtimes. ``cdi``: names of
+    the CDI devices that it says it has. ``cgroups``: version and driver, for ``doctor``.
     """
 
     address: str
     found: str
     kind: Kind
     version: str
+    url: str = ""
+    host: str = ""
+    ssh: str = ""
     cpus: int = 1
+    memory: int = 0
     runtimes: tuple[str, ...] = ()
     cdi: tuple[str, ...] = ()
     cgroups: str = ""
@@ -55,13 +60,21 @@ class Engine:
     @property
     def is_local(self) -> bool:
         """Tell whether its containers run on this machine (Desktop's run in a machine of its own, but near)."""
-        if not self.address.startswith(("tcp://", "http://", "https://", "ssh://")):
-            return True
-        return self.remote_host in (_LOOPBACK, "localhost")
+        return not self.host and not is_elsewhere(self.address)
 
     @property
     def remote_host(self) -> str:
-        return urlsplit(self.address).hostname or ""
+        return self.host or urlsplit(self.address).hostname or ""
+
+    @property
+    def is_named_by_context(self) -> bool:
+        """Tell whether its address is the name of a Docker context."""
+        return "://" not in self.address
+
+    @property
+    def silence(self) -> str:
+        """Why nothing listens where it was; empty when something does. Blocks."""
+        return why_silent(self.url or self.address)
 
     @property
     def reaches_bridge(self) -> bool:
@@ -83,12 +96,15 @@ def connect(address: str = "", *, environ: Mapping[str, str] = os.environ) -> tu
     """
     tried: list[str] = []
     for candidate, found in candidates(address, environ):
-        refusal = why_silent(candidate)
-        if refusal:
-            tried.append(f"{candidate} ({found}): {refusal}")
-            continue
         try:
-            return _open(candidate, found, environ)
+            where = resolve(candidate, environ)
+            refusal = why_silent(where.url)
+            if refusal:
+                tried.append(f"{candidate} ({found}): {refusal}")
+                continue
+            return _open(where, found, environ)
+        except NoEngine:
+            raise
         except Exception as error:
             tried.append(f"{candidate} ({found}): {_reason(error)}")
     listed = "\n".join(f"  - {each}" for each in tried)
@@ -99,11 +115,18 @@ def connect(address: str = "", *, environ: Mapping[str, str] = os.environ) -> tu
 
 
 def why_silent(address: str) -> str:
-    """Why nothing listens at a local socket; empty when something does, or when the address is no local socket.
+    """Why nothing listens at a socket or a port; empty when something does, or when the address is neither.
 
-    Asked before a call: the ``docker`` package would leave a socket open for each that fails.
+    Asked before a call: the ``docker`` package would leave a socket open for each that fails, and wait for minutes
+    for a machine that is off.
     """
-    if not address.startswith("unix://"):
+    parts = urlsplit(address)
+    if parts.scheme in ("tcp", "https") and parts.port:
+        try:
+            socket.create_connection((parts.hostname, parts.port), timeout=_CONNECT_SECONDS).close()
+        except OSError as error:
+            return _reason(error)
+    if parts.scheme != "unix":
         return ""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.settimeout(_CONNECT_SECONDS)
@@ -143,24 +166,47 @@ def _context(environ: Mapping[str, str]) -> tuple[str, str] | None:
     with contextlib.suppress(Exception):  # a broken file of another program is not ours to complain of
         context: Any = ContextAPI.get_context(environ.get("DOCKER_CONTEXT") or None)
         if context is not None and context.Name != "default" and context.Host:
-            return str(context.Host), f"the Docker context {context.Name!r}"
+            # The name of one elsewhere stands for its certificates, too.
+            address = context.Name if is_elsewhere(context.Host) else context.Host
+            return str(address), f"the Docker context {context.Name!r}"
     return None
 
 
-def _open(address: str, found: str, environ: Mapping[str, str]) -> tuple[DockerClient, Engine]:
-    import docker
-
-    if address.startswith(("tcp://", "https://")) and environ.get("DOCKER_TLS_VERIFY"):
-        client = docker.from_env(timeout=_CONNECT_SECONDS, environment=dict(environ))
-    else:
-        client = docker.DockerClient(base_url=address, timeout=_CONNECT_SECONDS, max_pool_size=32)
+def _open(where: EngineAddress, found: str, environ: Mapping[str, str]) -> tuple[DockerClient, Engine]:
+    client = _client(where, environ)
     try:
-        engine = describe(address, found, client.version(), client.info())
+        url = str(getattr(client, "url", where.url))
+        engine = describe(where.said, found, client.version(), client.info())
+        engine = replace(engine, url=url, host=where.host, ssh=where.url if where.url.startswith("ssh://") else "")
     except BaseException:
         client.close()
         raise
     client.api.timeout = CALL_SECONDS
     return client, engine
+
+
+def _client(where: EngineAddress, environ: Mapping[str, str]) -> DockerClient:
+    import docker
+
+    if where.url.startswith("ssh://"):
+        from clarifai_emulator.backends.docker.ssh_client import SshDockerClient
+
+        return SshDockerClient(where.url, environ=environ, timeout=_CONNECT_SECONDS)
+    tls = where.tls
+    if tls is None:
+        return docker.DockerClient(base_url=where.url, timeout=_CONNECT_SECONDS, max_pool_size=32)
+
+    def client(version: str) -> DockerClient:
+        made = docker.DockerClient(
+            base_url=where.url, tls=tls, version=version, timeout=_CONNECT_SECONDS, max_pool_size=32
+        )
+        # REQUESTS_CA_BUNDLE of this environment would count for more than the certificates of the engine.
+        made.api.trust_env = False
+        return made
+
+    first = client(_OLDEST_VERSION)
+    with contextlib.closing(first):
+        return client(str(first.version()["ApiVersion"]))
 
 
 def describe(address: str, found: str, version: Mapping[str, Any], info: Mapping[str, Any]) -> Engine:
@@ -177,9 +223,11 @@ def describe(address: str, found: str, version: Mapping[str, Any], info: Mapping
     return Engine(
         address=address,
         found=found,
+        url=address,
         kind=kind,
         version=str(version.get("Version", "")),
         cpus=int(info.get("NCPU") or 1),
+        memory=int(info.get("MemTotal") or 0),
         runtimes=tuple(sorted(info.get("Runtimes") or ())),
         cdi=tuple(str(each.get("ID", "")) for each in info.get("DiscoveredDevices") or ()),
         cgroups=f"cgroup v{info.get('CgroupVersion') or '1'}, driver {info.get('CgroupDriver') or 'unknown'}",
@@ -191,16 +239,18 @@ def describe(address: str, found: str, version: Mapping[str, Any], info: Mapping
 @dataclass(frozen=True, slots=True)
 class Meeting:
     """The point where replicas in containers meet the emulator: ``listen`` here, and the name containers know it
-    by. Podman makes a bridge when the first container joins it: that address ``may_come_later``."""
+    by. Podman makes a bridge when the first container joins it: that address ``may_come_later``. ``tls``: what
+    connections are secured by, of containers on other machines."""
 
     listen: str
     advertised: str
     may_come_later: bool = False
+    tls: ssl.SSLContext | None = None
 
     @property
     def is_exposed(self) -> bool:
         """Tell whether other machines may reach it: it is neither a bridge's gateway nor this machine's own."""
-        return not self.may_come_later and not self.listen.startswith("127.")
+        return self.tls is not None or (not self.may_come_later and not self.listen.startswith("127."))
 
 
 def meeting_point(engine: Engine, gateway: str, override: str = "") -> Meeting:
@@ -213,9 +263,6 @@ def meeting_point(engine: Engine, gateway: str, override: str = "") -> Meeting:
         return Meeting(override, override)
     if engine.kind == "docker desktop":
         return Meeting(_LOOPBACK, "host.docker.internal")
-    if not engine.is_local:
-        address = outward_address(engine.remote_host)
-        return Meeting(address, address)
     if engine.reaches_bridge and gateway:
         return Meeting(gateway, gateway, may_come_later=True)
     address = outward_address()

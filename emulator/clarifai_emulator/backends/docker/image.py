@@ -180,8 +180,11 @@ def _build_with_cli(
         words += ["--label", f"{name}={value}"]
     for name in context.build_args:
         words += ["--build-arg", name]  # values come from the environment: a command line is for all to see
-    environ = {**os.environ, **context.build_args, "DOCKER_HOST": engine.address, "DOCKER_BUILDKIT": "1"}
+    environ = {**os.environ, **context.build_args, "DOCKER_HOST": engine.url, "DOCKER_BUILDKIT": "1"}
     environ.pop("DOCKER_CONTEXT", None)
+    if engine.is_named_by_context and not engine.ssh and not engine.is_local:  # which has its certificates
+        del environ["DOCKER_HOST"]
+        environ["DOCKER_CONTEXT"] = engine.address
     with context.archive() as archive:
         # Not every tar in memory has a descriptor that a process could read.
         with (

@@ -6,11 +6,14 @@ it still lives.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import secrets
 import socket
 from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
 
 from clarifai_emulator.machine.processes import began, is_there
 
@@ -19,13 +22,14 @@ REPLICA = "io.clarifai-emulator.replica"
 MODEL = "io.clarifai-emulator.model"
 CONTENT = "io.clarifai-emulator.content"
 
+_MACHINE_IDS = (Path("/etc/machine-id"), Path("/var/lib/dbus/machine-id"))
 _INSTANCE = re.compile(r"(?P<host>.+)/(?P<pid>\d+)/(?P<began>\d+)/(?P<random>[0-9a-f]+)")
 
 
 def new_instance() -> str:
     """A name for this emulator: host, process and when the process began, and something random."""
     pid = os.getpid()
-    return f"{socket.gethostname() or 'host'}/{pid}/{began(pid)}/{secrets.token_hex(4)}"
+    return f"{_this_machine()}/{pid}/{began(pid)}/{secrets.token_hex(4)}"
 
 
 def is_ours(labels: Mapping[str, str] | None) -> bool:
@@ -39,7 +43,7 @@ def is_left_behind(instance: str) -> bool:
     An emulator on another machine that uses the same engine cannot be seen from here: it counts as alive.
     """
     match = _INSTANCE.fullmatch(instance)
-    if match is None or match["host"] != (socket.gethostname() or "host"):
+    if match is None or match["host"] != _this_machine():
         return False
     pid = int(match["pid"])
     if not is_there(pid):
@@ -47,3 +51,18 @@ def is_left_behind(instance: str) -> bool:
     now = began(pid)
     # A process id is given out again: the one that began at another time is another process.
     return bool(now) and str(now) != match["began"]
+
+
+@cache
+def _this_machine() -> str:
+    """Name this machine: engines are shared, and two laptops may have one host name."""
+    known = next((text for text in map(_read, _MACHINE_IDS) if text), "")
+    host = socket.gethostname() or "host"
+    return f"{host}-{hashlib.sha256(known.encode()).hexdigest()[:8]}" if known else host
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8").strip()
+    except (OSError, ValueError):
+        return ""

@@ -15,7 +15,12 @@ from clarifai_emulator.models.image_content import image_content
 
 def why_not_mounted(directory: ModelDirectory, engine: Engine) -> str:
     """Why edits of this model cannot reach its containers as files; empty when they can."""
-    is_here = sys.platform == "linux" and engine.address.startswith("unix://") and engine.kind != "docker desktop"
+    is_here = (
+        sys.platform == "linux"
+        and engine.is_local
+        and engine.address.startswith("unix://")
+        and engine.kind != "docker desktop"
+    )
     if not is_here:
         return f"containers of {engine.kind} at {engine.address} do not run on this machine itself"
     checkpoints = directory.config.get("checkpoints")
