@@ -2,8 +2,8 @@
 
 Thousands of tests that start processes share a few cores: one that waits too long for one of them fails, and would
 pass alone. As CPython's own test runner does, a few failures are looked at a second time, by themselves; what fails
-then has failed. What passes then is listed in AGAIN, which `.ci/run` prints at its end: it is a defect still, of the
-test or of what it tests.
+then has failed. What passes then is listed in AGAIN, which `.ci/run` prints at its end: it is a defect still, of
+the test or of what it tests.
 """
 
 from __future__ import annotations
