@@ -10,6 +10,8 @@ unexport PYTHONDONTWRITEBYTECODE
 # What a test sees of a process is not to depend on the shell it was started from.
 unexport PYTHONUNBUFFERED
 
+# What runs pytest: CI looks at what failed once more (.ci/again.py).
+PYTEST_VIA =
 # A module's tests stay together, so that what they share is made once.
 WORKERS ?= --numprocesses auto --dist loadfile
 
@@ -38,7 +40,7 @@ demo: page ## start an emulator, deploy a model, call it by every route
 	@$(BIN)/clarifai-emulator demo
 
 test: page ## run the tests, in minutes, on all cores; ARGS="tests/unit" picks some
-	@$(BIN)/python -m pytest $(if $(filter tests tests/%,$(ARGS)),$(if $(filter tests/unit,$(ARGS)),$(WORKERS)),--quick $(WORKERS)) $(ARGS)
+	@$(PYTEST_VIA) $(BIN)/python -m pytest $(if $(filter tests tests/%,$(ARGS)),$(if $(filter tests/unit,$(ARGS)),$(WORKERS)),--quick $(WORKERS)) $(ARGS)
 
 test-all: ## run everything: slow tests, containers, every way to run a model, every Python
 	@.ci/run all

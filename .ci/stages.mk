@@ -7,6 +7,8 @@ export CLARIFAI_TEST_BROWSER := required
 # So is one where look-ups of the real platform's names would go unnoticed.
 export CLARIFAI_TEST_TRAP := required
 MAKEFLAGS += --no-print-directory
+# What failed is looked at once more, alone; the name of a stage is that of what is kept of it.
+TEST = test PYTEST_VIA="python3 .ci/again.py $(or $(1),$@)"
 FLOW = $(1:%=tests/flow/test_%.py)
 
 # The flow tests that say something about another way to run a model, in short and in full.
@@ -31,9 +33,9 @@ containers containers-all:
 	@echo "== containers: an engine and a base image, made once"
 	@.ci/docker-base
 	@echo "== container tests"
-	@$(MAKE) test ARGS="-q tests/docker"
+	@$(MAKE) $(TEST) ARGS="-q tests/docker"
 	@echo "== the flow tests in containers"
-	@CLARIFAI_TEST_RUNNER=docker CLARIFAI_TEST_CYCLES=4 $(MAKE) test \
+	@CLARIFAI_TEST_RUNNER=docker CLARIFAI_TEST_CYCLES=4 $(MAKE) $(call TEST,flow-$@) \
 	  ARGS="-q $(call FLOW,$(if $(filter %-all,$@),$(IN_CONTAINERS),$(SHORT_CONTAINERS)))"
 
 check:
@@ -47,15 +49,15 @@ speed:
 
 tests:
 	@echo "== unit, flow, plugin and packaging tests"
-	@$(MAKE) test ARGS="-q"
+	@$(MAKE) $(TEST) ARGS="-q"
 
 slow:
 	@echo "== what make test leaves out as slow"
-	@$(MAKE) test ARGS="-q -m slow --ignore=tests/docker --ignore=tests/clients --ignore=tests/sdks tests"
+	@$(MAKE) $(TEST) ARGS="-q -m slow --ignore=tests/docker --ignore=tests/clients --ignore=tests/sdks tests"
 
 sdks sdks-all:
 	@echo "== the SDK of other times, as a client and beside the plugin"
-	@CLARIFAI_TEST_SDKS=$(if $(filter %-all,$@),all,short) $(MAKE) test ARGS="-q tests/sdks"
+	@CLARIFAI_TEST_SDKS=$(if $(filter %-all,$@),all,short) $(MAKE) $(TEST) ARGS="-q tests/sdks"
 
 lowest lowest-all:
 	@echo "== the lowest versions of everything we ask for: unit tests, and predictions"
@@ -68,26 +70,26 @@ newest:
 # A few of them are among the slow tests.
 old-sdks-all:
 	@echo "== models with every SDK that they may name"
-	@CLARIFAI_TEST_SDKS=all $(MAKE) test ARGS="-q tests/flow/models/test_old_sdks.py tests/flow/models/test_sdk_versions.py"
+	@CLARIFAI_TEST_SDKS=all $(MAKE) $(TEST) ARGS="-q tests/flow/models/test_old_sdks.py tests/flow/models/test_sdk_versions.py"
 
 genuine genuine-all:
 	@echo "== the genuine runner: the same flow tests"
-	@CLARIFAI_TEST_RUNNER=genuine $(MAKE) test \
+	@CLARIFAI_TEST_RUNNER=genuine $(MAKE) $(TEST) \
 	  ARGS="-q $(call FLOW,$(if $(filter %-all,$@),$(GENUINE),$(SHORT_GENUINE)))"
 
 in-process:
 	@echo "== in process: predictions, routing, the platform's address"
-	@CLARIFAI_TEST_RUNNER=inprocess $(MAKE) test ARGS="-q $(call FLOW,predict routing real_platform)"
+	@CLARIFAI_TEST_RUNNER=inprocess $(MAKE) $(TEST) ARGS="-q $(call FLOW,predict routing real_platform)"
 
 # Each client in an environment of its own, made once from the package indexes and kept in the cache folder.
 clients clients-all:
 	@echo "== clients from the package indexes"
-	@$(MAKE) test ARGS='-q $(if $(filter %-all,$@),,-m "not heavy") tests/clients'
+	@$(MAKE) $(TEST) ARGS='-q $(if $(filter %-all,$@),,-m "not heavy") tests/clients'
 
 python-%:
 	@if python="$$(.venv/bin/uv python find --no-python-downloads $* 2>/dev/null)"; then \
 	  echo "== Python $*: predictions, bad input, packaging"; \
-	  $(MAKE) test PYTHON="$$python" VENV=.venv-$* ARGS="-q $(call FLOW,predict bad_input) tests/packaging"; \
+	  $(MAKE) $(TEST) PYTHON="$$python" VENV=.venv-$* ARGS="-q $(call FLOW,predict bad_input) tests/packaging"; \
 	else \
 	  echo "== Python $* is not on this machine: not tested"; \
 	fi

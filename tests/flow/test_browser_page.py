@@ -12,7 +12,7 @@ import pytest
 from clarifai_grpc.grpc.api.resources_pb2 import ComputeCluster, InstanceType, NodeCapacityType, Nodepool
 from clarifai_grpc.grpc.api.status.status_code_pb2 import StatusCode
 
-from flow.driver import Client, figure, wait_for
+from flow.driver import Client, figure, inference_request, wait_for
 from flow.page_driver import LIGHT_AND_DARK, PLANTED, ask, opened, printed_address, violations
 from flow.page_driver import client as client
 from flow.page_driver import emulator as emulator
@@ -113,6 +113,16 @@ def test_requests_are_filtered_and_paused(page: Any, client: Client) -> None:
     client.call("ListModels")
     page.get_by_label("look-ups too").check()
     page.get_by_role("link", name="ListModels").first.wait_for()
+
+
+def test_a_word_of_an_argument_or_an_answer_finds_its_request(page: Any, client: Client) -> None:
+    box, rows = page.get_by_label("Filter requests"), page.get_by_role("row")
+    box.fill("narwhals")
+    page.get_by_text("No request matches the filter.").wait_for()
+    client.call("PostModelOutputs", inference_request("hello", prompt="the Narwhals"))
+    wait_for(lambda: rows.count() == 2)  # it came after the word was typed
+    box.fill("narwhals status:failed")
+    page.get_by_text("No request matches the filter.").wait_for()
 
 
 def test_the_keyboard_is_enough(page: Any) -> None:

@@ -259,6 +259,16 @@ def test_an_export_shows_requests_the_map_and_logs(export: Any) -> None:
     assert "planted" not in export.title()
 
 
+def test_a_word_of_an_argument_finds_its_request_in_an_export(export: Any) -> None:
+    box, rows = export.get_by_label("Filter requests"), export.get_by_role("row")
+    box.fill("nobody-said-this")
+    export.get_by_text("No request matches the filter.").wait_for()
+    box.fill("onerror")  # of what is planted in an argument
+    export.get_by_role("link", name="hostile.predict").first.wait_for()
+    assert rows.count() == 2
+    box.fill("")
+
+
 def test_what_acts_is_not_there(export: Any) -> None:
     for panel in ("Requests", "Map", "Replicas", "Traffic", "Faults", "Contracts", "Resources"):
         export.get_by_role("navigation").get_by_role("link", name=panel).click()

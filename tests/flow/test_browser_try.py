@@ -728,3 +728,22 @@ def test_forms_and_conversations_are_read_light_and_dark_on_small_and_large_scre
         last(chat)
         look()
         assert printed_address(emulator)
+
+
+def test_an_older_version_shows_its_own_methods_and_a_call_says_that_it_is_not_deployed(
+    page: Any, client: Client
+) -> None:
+    own = {"user_id": "me", "app_id": "demo"}
+    client.call("PostModels", user_app_id=own, models=[{"id": "twice", "model_type_id": "any-to-any"}])
+    for name in ("before", "after"):
+        signature = {"name": name, "method_type": "UNARY_UNARY"}
+        version = {"method_signatures": [signature]}
+        client.call("PostModelVersions", user_app_id=own, model_id="twice", model_versions=[version])
+    page.reload()
+    choose(page, "twice", "after")
+    versions = page.get_by_label("Version", exact=True)
+    versions.select_option(index=2)  # behind "the newest", and that one's id
+    send(choose(page, "twice", "before"))
+    page.get_by_role("alert").filter(has_text="deploy").wait_for()
+    versions.select_option(label="the newest")
+    choose(page, "twice", "after")

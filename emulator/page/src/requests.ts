@@ -183,22 +183,31 @@ const FIELDS: Record<string, (row: RequestRow) => string> = {
 
 export const FILTER_FIELDS = Object.keys(FIELDS);
 
-export function filterOf(words: string): (row: RequestRow) => boolean {
-  const tests = words
-    .toLowerCase()
-    .split(/\s+/)
-    .filter(Boolean)
-    .map((word) => {
-      const [, name, wanted] = /^([a-z]+):(.*)$/.exec(word) ?? [];
-      const field = name === undefined ? undefined : FIELDS[name];
-      if (field)
-        return (row: RequestRow) =>
-          field(row)
-            .toLowerCase()
-            .includes(wanted ?? "");
-      return (row: RequestRow) => wordsOf(row).includes(word);
-    });
+// The ids of the requests in whose arguments or answers a word was said, by the word.
+export type Said = Record<string, Set<string>>;
+
+// Words that all have to be there; `said` tells of those that stand in no column.
+export function filterOf(words: string, said: Said = {}): (row: RequestRow) => boolean {
+  const tests = splitWords(words).map((word) => {
+    const { field, wanted } = fieldOf(word);
+    if (field) return (row: RequestRow) => field(row).toLowerCase().includes(wanted);
+    return (row: RequestRow) => wordsOf(row).includes(word) || said[word]?.has(row.id) === true;
+  });
   return (row) => tests.every((test) => test(row));
+}
+
+// The words of a filter that are looked for anywhere, not in one column.
+export function anywhereIn(words: string): string[] {
+  return splitWords(words).filter((word) => !fieldOf(word).field);
+}
+
+function splitWords(words: string): string[] {
+  return words.toLowerCase().split(/\s+/).filter(Boolean);
+}
+
+function fieldOf(word: string): { field: ((row: RequestRow) => string) | undefined; wanted: string } {
+  const [, name, wanted] = /^([a-z]+):(.*)$/.exec(word) ?? [];
+  return { field: name === undefined ? undefined : FIELDS[name], wanted: wanted ?? "" };
 }
 
 function wordsOf(row: RequestRow): string {

@@ -3,6 +3,7 @@
 import { Component } from "preact";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { hrefOf } from "./addresses";
+import { useSaid } from "./call_search";
 import type { Emulator } from "./emulator";
 import { Newer, useHeld, useScrolledAway } from "./held_list";
 import { RequestDetail } from "./request_detail";
@@ -18,8 +19,9 @@ export function RequestsPanel({ emulator, chosen }: { emulator: Emulator; chosen
   const [isPaused, setPaused] = useState(false);
   const top = useRef<HTMLDivElement>(null);
   const isAway = useScrolledAway(top);
-  const filter = useMemo(() => filterOf(words), [words]);
   const { requests } = emulator;
+  const said = useSaid(words, requests.begun);
+  const filter = useMemo(() => filterOf(words, said), [words, said]);
   const held = useHeld(isPaused || isAway, () => ({ rows: [...requests.rows.values()], begun: requests.begun }));
   const { rows: all, begun } = held;
   const wanted = everything ? all : all.filter(isPrediction);
@@ -34,7 +36,7 @@ export function RequestsPanel({ emulator, chosen }: { emulator: Emulator; chosen
             placeholder={`text, or ${FILTER_FIELDS.slice(0, 4).join(": ")}: …`}
             value={words}
             onInput={setWords}
-            title={`Words that all have to be there; ${FILTER_FIELDS.join(":, ")}: look into one column`}
+            title={`Words that all have to be there, in a column, an argument or an answer; ${FILTER_FIELDS.join(":, ")}: look into one column`}
           />
           {emulator.link !== "saved" && (
             <button type="button" aria-pressed={isPaused} onClick={() => setPaused(!isPaused)}>

@@ -21,6 +21,8 @@ export interface Place {
   deployment: string;
   nodepool: string;
   user: string;
+  // Empty for the newest one.
+  version: string;
 }
 
 export class TryDesk extends Listened {
@@ -28,7 +30,7 @@ export class TryDesk extends Listened {
   problem = "";
   method = "";
   isChat = false;
-  place: Place = { deployment: "", nodepool: "", user: "" };
+  place: Place = { deployment: "", nodepool: "", user: "", version: "" };
   readonly conversation = new Conversation(this);
   private readonly drafts = new Map<string, Draft>();
   private readonly calls = new Map<string, TryCall>();
@@ -40,9 +42,12 @@ export class TryDesk extends Listened {
   }
 
   async load(): Promise<void> {
+    const { version } = this.place;
     try {
       const isFirst = this.told === undefined;
-      this.told = await ask<Methods>("methods", { model: this.model });
+      const told = await ask<Methods>("methods", { model: this.model, version });
+      if (version !== this.place.version) return; // another one was chosen meanwhile
+      this.told = told;
       // Whoever comes to a model that talks wants to talk to it.
       if (isFirst && !this.method) this.isChat = this.told.chat !== "";
       this.problem = "";
@@ -142,8 +147,9 @@ export class TryDesk extends Listened {
   }
 
   begin(method: string, given: Record<string, unknown>, hear?: (values: ShownValue[]) => void): TryCall {
-    const { deployment, nodepool, user } = this.place;
+    const { deployment, nodepool, user, version } = this.place;
     const asking: Asking = { model: this.model, method, arguments: given };
+    if (version) asking.version = version;
     if (deployment) asking.deployment = deployment;
     if (nodepool) asking.nodepool = nodepool;
     if (user.trim()) asking.user = user.trim();

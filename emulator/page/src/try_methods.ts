@@ -28,6 +28,8 @@ export interface Method {
 export interface Methods {
   model: string;
   version: string;
+  // Ids, the newest first.
+  versions: string[];
   methods: Method[];
   // The method of conversations; empty for a model that has none.
   chat: string;

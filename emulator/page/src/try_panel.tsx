@@ -78,7 +78,7 @@ function Desk({ emulator, state, model, method }: DeskProps) {
   useListened(desk);
   // A model that is deployed again may have other methods.
   const versions = versionsOf(state, model);
-  useEffect(() => void desk.load(), [desk, versions, emulator.restarts]);
+  useEffect(() => void desk.load(), [desk, desk.place.version, versions, emulator.restarts]);
   useEffect(() => {
     if (method) desk.choose(method);
   }, [desk, method]);
@@ -100,7 +100,7 @@ function Desk({ emulator, state, model, method }: DeskProps) {
           they are here.
         </p>
       )}
-      {chosen && <WhereItGoes state={state} desk={desk} />}
+      {(chosen || desk.place.version) && <WhereItGoes state={state} desk={desk} />}
       {chosen &&
         (desk.isChat && told?.chat ? (
           <Chat conversation={desk.conversation} model={model} />

@@ -1,4 +1,4 @@
-// Chooses where a call goes, and as which user: the way of the rules, a deployment, or a nodepool.
+// Chooses where a call goes, to which version, and as which user: the way of the rules, a deployment, or a nodepool.
 
 import { useMemo } from "preact/hooks";
 import type { DeploymentState, EmulatorState } from "./told";
@@ -29,6 +29,7 @@ export function WhereItGoes({ state, desk }: { state: EmulatorState; desk: TryDe
           {options}
         </select>
       </span>
+      <VersionChoice desk={desk} />
       <label>
         as user{" "}
         <input
@@ -40,6 +41,30 @@ export function WhereItGoes({ state, desk }: { state: EmulatorState; desk: TryDe
         />
       </label>
     </div>
+  );
+}
+
+function VersionChoice({ desk }: { desk: TryDesk }) {
+  const { version } = desk.place;
+  const versions = desk.told?.versions ?? [];
+  if (versions.length < 2 && !version) return null;
+  return (
+    <span>
+      <label for="try-version">Version</label>{" "}
+      <select
+        id="try-version"
+        value={version}
+        onChange={(event) => desk.go({ version: event.currentTarget.value })}
+      >
+        <option value="">the newest</option>
+        {version && !versions.includes(version) && <option value={version}>{version} (gone)</option>}
+        {versions.map((each) => (
+          <option key={each} value={each}>
+            {each}
+          </option>
+        ))}
+      </select>
+    </span>
   );
 }
 

@@ -6,6 +6,7 @@ import base64
 import http.client
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -32,6 +33,15 @@ class Broken(ModelClass):
     @ModelClass.method
     def nothing(self) -> str:
         return "no arguments, and {SECRET}"
+"""
+
+VERSION = """
+from clarifai.runners.models.model_class import ModelClass
+
+class Changed(ModelClass):
+    @ModelClass.method
+    def {name}(self, prompt: str) -> str:
+        return prompt
 """
 
 
@@ -140,6 +150,19 @@ def test_the_methods_of_a_model_are_told_as_a_form_needs_them(emulator: Emulator
 def test_a_model_that_is_not_there_is_told_so(emulator: EmulatorThread, query: str, status: int, said: str) -> None:
     answer, body = get(emulator, f"/_page/methods?{query}", cookie=enter(emulator))
     assert (answer.status, json.loads(body)["status"]["details"]) == (status, said)
+
+
+def test_each_version_has_its_own_methods(emulator: EmulatorThread, tmp_path: Path) -> None:
+    path = write_model(tmp_path, "changed", VERSION.format(name="before"))
+    first = emulator.deploy(path).version_id
+    (path / "1" / "model.py").write_text(VERSION.format(name="after"))
+    second = emulator.deploy(path).version_id
+    told = data(emulator, "methods?model=me/demo/changed")
+    assert (told["versions"], told["version"]) == ([second, first], second)
+    assert [each["name"] for each in told["methods"]] == ["after"]
+    told = data(emulator, f"methods?model=me/demo/changed&version={first}")
+    assert (told["versions"], told["version"]) == ([second, first], first)
+    assert [each["name"] for each in told["methods"]] == ["before"]
 
 
 def test_a_model_without_a_version_has_no_methods(emulator: EmulatorThread) -> None:

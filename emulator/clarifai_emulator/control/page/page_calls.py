@@ -2,6 +2,7 @@
 
 call?id=ID          the messages of a call, as far as they are kept
 value?id=ID&…       one value of it as a file (value_files.py)
+find?words=WORDS    the calls in which each of these words was said (call_search.py)
 snippets?id=ID      the call as programs and commands that make it (call_snippets.py)
 call_body?id=ID     the JSON that one of them sends
 again {id}          sends it again; answers with the new request's id
@@ -16,8 +17,10 @@ from typing import Any
 from clarifai_emulator.api.kept_calls import MOST_CALLS, KeptCall
 from clarifai_emulator.control.page.call_literals import CannotWrite
 from clarifai_emulator.control.page.call_repeats import CallRepeats
+from clarifai_emulator.control.page.call_search import MOST_WORDS, calls_that_say
 from clarifai_emulator.control.page.call_snippets import CallSnippets
 from clarifai_emulator.control.page.call_views import INPUT, OUTPUT, KeptCallView
+from clarifai_emulator.control.page.known_secrets import known_secrets
 from clarifai_emulator.control.page.page_topics import (
     Asked,
     File,
@@ -46,7 +49,7 @@ class PageCalls(PageTopic):
         self._repeats = CallRepeats(self.emulator)
 
     def reads(self) -> Mapping[str, Read]:
-        return {"call": self._call, "snippets": self._snippets}
+        return {"call": self._call, "find": self._find, "snippets": self._snippets}
 
     def acts(self) -> Mapping[str, Read]:
         return {"again": self._again}
@@ -62,6 +65,11 @@ class PageCalls(PageTopic):
         if kept is None:  # no failure: of most look-ups a page may ask in vain
             return {"id": asked.text("id"), "is_kept": False, "said": NOT_KEPT}
         return {"is_kept": True, **await asyncio.to_thread(KeptCallView.of(self.emulator, kept).as_dict)}
+
+    async def _find(self, asked: Asked) -> dict[str, Any]:
+        words = asked.text("words").lower().split()[:MOST_WORDS]
+        calls, secrets = self.emulator.api.kept_calls.all(), list(known_secrets(self.emulator))
+        return {"found": await asyncio.to_thread(calls_that_say, calls, words, secrets)}
 
     async def _again(self, asked: Asked) -> dict[str, Any]:
         return {"id": await self._repeats.again(self._kept(asked), asked.peer)}

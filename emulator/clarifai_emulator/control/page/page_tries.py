@@ -1,6 +1,6 @@
 """Lets a browser call methods of models: as any user, through the request chain, with the answers as they come.
 
-methods?model=USER/APP/ID     the methods of a model, as a form needs them (method_forms.py)
+methods?model=…&version=…     the methods of a model, as a form needs them (method_forms.py), and its versions
 try                           a call: {try, request_id}, then {answer} for each, then {done} or {error}
 try-more {try, value | end}   one more item of a stream that a call has open, or its end
 """
@@ -48,6 +48,7 @@ class PageTries(PageTopic):
         return {
             "model": "/".join(named.address.key),
             "version": named.version.id if named.version is not None else "",
+            "versions": named.newest_versions(self.emulator.store),
             "methods": method_forms(named.signatures),
             "chat": chat_method(named.signatures),
         }

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any, cast
 
 from clarifai_grpc.grpc.api.resources_pb2 import Data
@@ -26,6 +27,7 @@ RPCS: Mapping[str, str] = {
     SERVER_STREAM: "GenerateModelOutputs",
     STREAM: "StreamModelOutputs",
 }
+_MOST_VERSIONS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,10 @@ class NamedVersion:
     def signatures(self) -> list[Any]:
         """Return the signatures of its methods."""
         return list(self.version.method_signatures) if self.version is not None else []
+
+    def newest_versions(self, store: Store) -> list[str]:
+        """Return the ids of the model's versions, the newest first, as many as a browser is to choose from."""
+        return [each.id for each in islice(store.list(Kind.MODEL_VERSION, self.address.key), _MOST_VERSIONS)]
 
 
 def named_version(store: Store, asked: Asked) -> NamedVersion:
