@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -28,6 +28,7 @@ _CONNECT_SECONDS = 5
 # A build step may be silent for long; a call that hangs for ever is worse.
 CALL_SECONDS = 600
 _LOOPBACK = "127.0.0.1"
+_BY_VARIABLE = "DOCKER_HOST"
 _OLDEST_VERSION = "1.24"  # of the engine's API, for the one question which it speaks
 
 
@@ -97,7 +98,7 @@ def connect(address: str = "", *, environ: Mapping[str, str] = os.environ) -> tu
     tried: list[str] = []
     for candidate, found in candidates(address, environ):
         try:
-            where = resolve(candidate, environ)
+            where = resolve(candidate, environ, may_be_clear=found == _BY_VARIABLE)
             refusal = why_silent(where.url)
             if refusal:
                 tried.append(f"{candidate} ({found}): {refusal}")
@@ -143,7 +144,7 @@ def candidates(address: str, environ: Mapping[str, str]) -> Iterator[tuple[str, 
         yield address, "as configured"
         return
     if environ.get("DOCKER_HOST"):
-        yield environ["DOCKER_HOST"], "DOCKER_HOST"
+        yield environ["DOCKER_HOST"], _BY_VARIABLE
         return
     context = _context(environ)
     if context:
@@ -192,21 +193,23 @@ def _client(where: EngineAddress, environ: Mapping[str, str]) -> DockerClient:
         from clarifai_emulator.backends.docker.ssh_client import SshDockerClient
 
         return SshDockerClient(where.url, environ=environ, timeout=_CONNECT_SECONDS)
-    tls = where.tls
-    if tls is None:
-        return docker.DockerClient(base_url=where.url, timeout=_CONNECT_SECONDS, max_pool_size=32)
 
     def client(version: str) -> DockerClient:
-        made = docker.DockerClient(
-            base_url=where.url, tls=tls, version=version, timeout=_CONNECT_SECONDS, max_pool_size=32
-        )
-        # REQUESTS_CA_BUNDLE of this environment would count for more than the certificates of the engine.
-        made.api.trust_env = False
+        options: dict[str, Any] = {"version": version, "timeout": _CONNECT_SECONDS, "max_pool_size": 32}
+        made = docker.DockerClient(base_url=where.url, tls=where.tls or False, **options)
+        if where.tls is not None:
+            # REQUESTS_CA_BUNDLE of this environment would count for more than the certificates of the engine.
+            made.api.trust_env = False
         return made
 
-    first = client(_OLDEST_VERSION)
-    with contextlib.closing(first):
-        return client(str(first.version()["ApiVersion"]))
+    return client(api_version(client))
+
+
+def api_version(client: Callable[[str], DockerClient]) -> str:
+    """Ask an engine which version of its API it speaks. A client that is made without one asks by itself, and
+    leaves its connection open where there is no answer. Raises the ``docker`` package's errors."""
+    with contextlib.closing(client(_OLDEST_VERSION)) as first:
+        return str(first.version()["ApiVersion"])
 
 
 def describe(address: str, found: str, version: Mapping[str, Any], info: Mapping[str, Any]) -> Engine:

@@ -53,9 +53,10 @@ def is_elsewhere(url: str) -> bool:
     return parts.scheme == "ssh" or (parts.scheme in _TCP and not _is_loopback(parts.hostname or ""))
 
 
-def resolve(name: str, environ: Mapping[str, str]) -> EngineAddress:
+def resolve(name: str, environ: Mapping[str, str], *, may_be_clear: bool = False) -> EngineAddress:
     """Find out which engine a name stands for. Raises ``NoEngine`` for one that stands for none, or for one that
-    would be spoken to in clear text over the network."""
+    would be spoken to in clear text over the network, unless it ``may_be_clear``: it is what DOCKER_HOST names, and
+    every other program of this machine speaks to it so (an engine beside a CI job, in a network of their own)."""
     context: Any = None if "://" in name else _context(name)
     url = str(context.Host) if context is not None else name
     parts = _parts(name, url)
@@ -64,6 +65,8 @@ def resolve(name: str, environ: Mapping[str, str]) -> EngineAddress:
     if not is_elsewhere(url) or parts.scheme == "ssh":
         return EngineAddress(name, url)
     tls = context.TLSConfig if context is not None else _own_tls(environ)
+    if tls is None and may_be_clear:
+        return EngineAddress(name, url)
     if tls is None or not tls.cert or not tls.ca_cert:
         raise NoEngine(
             f"The engine at {name} would be spoken to in clear text, over the network: whoever reaches it is root "

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from docker import DockerClient
 
 # How often a network is tried again that still holds on to a container which is going away.
-_NETWORK_TRIES = 10
+_NETWORK_TRIES = 100
 
 
 def remove_all(client: DockerClient, instance: str) -> list[str]:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from docker.errors import DockerException
 
+from clarifai_emulator.backends.docker.engine import api_version
 from clarifai_emulator.backends.docker.ssh_forward import SshFailure, SshForward, socket_of, to_socket
 from docker import DockerClient
 
@@ -27,7 +28,8 @@ class SshDockerClient(DockerClient):
         self._ssh = SshForward(address, to_socket(address, self._socket), environ=environ)
         try:
             self.reach()
-            super().__init__(base_url=self.url, timeout=timeout, max_pool_size=32)
+            version = api_version(lambda version: DockerClient(self.url, version=version, timeout=timeout))
+            super().__init__(base_url=self.url, version=version, timeout=timeout, max_pool_size=32)
         except DockerException as error:
             self._leave()
             raise SshFailure(no_engine(self._ssh.target, address, error)) from None

@@ -38,6 +38,11 @@ def test_plain_tcp_to_another_machine_is_refused_with_what_to_do() -> None:
     assert "DOCKER_CERT_PATH" in str(refused.value)
 
 
+def test_what_docker_host_names_is_spoken_to_as_every_program_here_does() -> None:
+    found = resolve("tcp://docker:2375", {}, may_be_clear=True)
+    assert (found.url, found.tls, found.is_elsewhere) == ("tcp://docker:2375", None, True)
+
+
 def test_a_folder_without_certificates_is_named(tmp_path: Path) -> None:
     with pytest.raises(NoEngine, match=r"has no ca\.pem, cert\.pem, key\.pem"):
         resolve("tcp://gpu-box:2376", {"DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": str(tmp_path)})
