@@ -298,6 +298,11 @@ def test_where_nothing_gets_back_in_a_tunnel_over_ssh_does_and_is_started_again(
     assert processes(str(THERE)) == []
 
 
+def networks(there: DockerClient) -> set[str]:
+    """Return the networks of emulators on the second machine."""
+    return {str(each.id) for each in there.networks.list(filters={"label": INSTANCE})}
+
+
 def processes(words: str) -> list[int]:
     """Return the processes of ``ssh`` of this emulator with these words in their command line."""
     found: list[int] = []
@@ -344,6 +349,7 @@ def doctor(*words: str) -> subprocess.CompletedProcess[str]:
 
 def test_doctor_tries_the_way_there_and_back(other: OtherMachine, there: DockerClient, tmp_path: Path) -> None:
     file = topology(tmp_path, tls=other.tls_address, ssh=other.ssh_address)
+    before = networks(there)  # of an emulator of other tests
     done = doctor("--topology", str(file))
     said = " ".join(done.stdout.split())
     assert done.returncode == 0, said
@@ -356,7 +362,7 @@ def test_doctor_tries_the_way_there_and_back(other: OtherMachine, there: DockerC
     assert "through a tunnel over SSH" in ways[0]["found"]
     assert f"{HERE}: no answer within 5 s" in ways[1]["found"]
     assert "--advertise ADDRESS" in ways[1]["advice"]
-    assert there.networks.list(filters={"label": INSTANCE}) == []
+    assert networks(there) == before
 
 
 def test_what_a_killed_emulator_left_there_is_removed_by_the_next(
@@ -367,6 +373,11 @@ def test_what_a_killed_emulator_left_there_is_removed_by_the_next(
     file.write_text(file.read_text() + text)
     up = ["up", "--port", "0", "--topology", str(file), f"--docker-base-image={BASE_IMAGE}", "--no-docker-limits"]
     up += [f"--docker-ca={SETTINGS.ca_file}"] if SETTINGS.ca_file else []
+    others = set(processes(THERE)), {each.id for each in containers(there)}  # of an emulator of other tests
+
+    def own(there: DockerClient) -> list[Any]:
+        return [each for each in containers(there) if each.id not in others[1]]
+
     process = subprocess.Popen(
         [sys.executable, "-m", "clarifai_emulator", *up],
         env=environment(XDG_STATE_HOME=str(tmp_path / "state")),
@@ -374,13 +385,13 @@ def test_what_a_killed_emulator_left_there_is_removed_by_the_next(
         stderr=subprocess.DEVNULL,
     )
     try:
-        wait_for(lambda: [each for each in containers(there) if each.status == "running"], seconds=100)
-        assert processes(THERE)
+        wait_for(lambda: [each for each in own(there) if each.status == "running"], seconds=100)
+        assert set(processes(THERE)) - others[0]
     finally:
         process.send_signal(signal.SIGKILL)
         process.wait()
-    wait_for(lambda: not processes(THERE), seconds=10)
-    left = {each.id for each in containers(there)}
+    wait_for(lambda: not set(processes(THERE)) - others[0], seconds=10)
+    left = {each.id for each in own(there)}
     assert left
     with running(backend="docker", docker=replace(SETTINGS, engine=other.tls_address)) as emulator:
         emulator.deploy(write_looks(tmp_path / "next"))

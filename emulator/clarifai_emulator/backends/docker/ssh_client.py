@@ -14,9 +14,12 @@ from pathlib import Path
 
 from docker.errors import DockerException
 
+from clarifai_emulator.backends.docker.closing_sockets import ClosingUnixAdapter
 from clarifai_emulator.backends.docker.engine import api_version
 from clarifai_emulator.backends.docker.ssh_forward import SshFailure, SshForward, socket_of, to_socket
 from docker import DockerClient
+
+_MOST_CONNECTIONS = 32
 
 
 class SshDockerClient(DockerClient):
@@ -29,7 +32,9 @@ class SshDockerClient(DockerClient):
         try:
             self.reach()
             version = api_version(lambda version: DockerClient(self.url, version=version, timeout=timeout))
-            super().__init__(base_url=self.url, version=version, timeout=timeout, max_pool_size=32)
+            super().__init__(base_url=self.url, version=version, timeout=timeout, max_pool_size=_MOST_CONNECTIONS)
+            adapter = ClosingUnixAdapter(f"http+{self.url}", timeout, max_pool_size=_MOST_CONNECTIONS)
+            self.api.mount("http+docker://", adapter)
         except DockerException as error:
             self._leave()
             raise SshFailure(no_engine(self._ssh.target, address, error)) from None
