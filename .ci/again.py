@@ -27,7 +27,9 @@ _NOT_ALL_RAN = 5
 _INTERRUPTED = 130
 # An exception behind the last test (a socket that nobody closed) would have the exit code of a test that failed.
 _SESSION = """
-import sys, pytest
+import os, sys
+sys.path[0] = os.getcwd()  # as with -m: tests go to other folders
+import pytest
 try:
     code = pytest.main()
 except Exception:

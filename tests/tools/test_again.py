@@ -31,7 +31,7 @@ CALL = "def test_{name}():\n    fail('{name}', {times})\n"
 TEARDOWN = "@pytest.fixture\ndef late():\n    yield\n    fail('late', 1)\n\ndef test_late(late): pass\n"
 
 
-def run(folder: Path, *tests: str, workers: int = 2) -> tuple[int, str, str]:
+def run(folder: Path, *tests: str, workers: int = 0) -> tuple[int, str, str]:
     """Run a suite as a stage; return the exit code, the output, and what passed only the second time."""
     (folder / "test_suite.py").write_text(SUITE.format(tests="\n".join(tests)))
     (folder / "pytest.ini").write_text(SETTINGS)
@@ -82,7 +82,7 @@ def failing(times: int, *names: str) -> list[str]:
 
 
 def test_what_passes_the_second_time_is_listed(tmp_path: Path) -> None:
-    code, said, listed = run(tmp_path, *failing(1, "a", "b"), *failing(0, "c"))
+    code, said, listed = run(tmp_path, *failing(1, "a", "b"), *failing(0, "c"), workers=2)
     assert code == 0
     assert "== once more, alone:" in said
     assert sorted(listed.splitlines()) == ["stage: test_suite.py::test_a", "stage: test_suite.py::test_b"]
@@ -107,7 +107,7 @@ def test_an_error_behind_a_test_is_looked_at_again_too(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("source", "code"), [("import nothing_of_this_name", 1), ("def broken(:", 1)])
 def test_a_file_that_cannot_be_read_is_no_accident(tmp_path: Path, source: str, code: int) -> None:
-    assert run(tmp_path, source)[::2] == (code, "")
+    assert run(tmp_path, source, workers=2)[::2] == (code, "")
 
 
 def test_what_passes_at_once_is_run_once(tmp_path: Path) -> None:
@@ -120,18 +120,18 @@ def test_the_stage_says_at_its_end_what_passed_only_the_second_time(tmp_path: Pa
 
 
 def test_what_nobody_closed_is_not_forgotten_over_a_test_that_passes_the_second_time(tmp_path: Path) -> None:
-    code, said, listed = run(tmp_path, *failing(1, "a"), LEAK, workers=0)
+    code, said, listed = run(tmp_path, *failing(1, "a"), LEAK)
     assert (code, listed) == (3, "")
     assert "once more" not in said
 
 
 def test_what_nobody_closed_fails_a_stage_whose_tests_all_pass(tmp_path: Path) -> None:
-    assert run(tmp_path, LEAK, workers=0)[::2] == (3, "")
+    assert run(tmp_path, LEAK)[::2] == (3, "")
 
 
-@pytest.mark.parametrize("second", [SKIPPED.format("gone"), RENAMED])
+@pytest.mark.parametrize("second", [SKIPPED.format("gone"), RENAMED], ids=["skipped", "renamed"])
 def test_what_is_not_run_the_second_time_has_failed(tmp_path: Path, second: str) -> None:
-    code, said, listed = run(tmp_path, second, *failing(1, "a"), workers=0)
+    code, said, listed = run(tmp_path, second, *failing(1, "a"))
     assert (code, listed) == (5, "")
     assert "== not each of the 2 passed when it was run again" in said
 
