@@ -43,8 +43,8 @@ def main() -> int:
     with alone(python.parents[1]):
         install(python, "--editable", str(ROOT))
         subprocess.run([python, "-c", asked], check=True)
-        command = [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--numprocesses", "auto"]
-        command += ["--dist", "loadfile", "--deselect", NOT_OF_12_2, *sys.argv[1:]]
+        command = [sys.executable, ROOT / ".ci" / "again.py", "lowest", python, "-m", "pytest", "-q"]
+        command += ["--numprocesses", "auto", "--dist", "loadfile", "--deselect", NOT_OF_12_2, *sys.argv[1:]]
         here = {name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"}
         return subprocess.run(command, cwd=ROOT, env=here).returncode
 
