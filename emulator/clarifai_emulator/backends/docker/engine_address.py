@@ -7,6 +7,7 @@ ssh://user@host:22/run/docker.sock · tcp://host:2376 (TLS) · unix:///var/run/d
 from __future__ import annotations
 
 import ipaddress
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,7 +85,7 @@ def _context(name: str) -> Any:
 
     try:
         found: Any = ContextAPI.get_context(name)
-        known = sorted(each.Name for each in ContextAPI.contexts())
+        known = _known_contexts()
     except (DockerException, OSError, ValueError) as error:
         raise NoEngine(f"The Docker context {name!r} cannot be read: {error}") from None
     if found is None or not found.Host:
@@ -94,6 +95,14 @@ def _context(name: str) -> Any:
             "address: ssh://user@host, tcp://host:2376, unix:///path/docker.sock."
         )
     return found
+
+
+def _known_contexts() -> list[str]:
+    """Return the names of all contexts; the ``docker`` package would leave their files open."""
+    from docker.context.config import get_meta_dir
+
+    described = (json.loads(each.read_text()) for each in Path(get_meta_dir()).glob("*/meta.json"))
+    return sorted({"default", *(str(each["Name"]) for each in described)})
 
 
 def _parts(name: str, url: str) -> SplitResult:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from pathlib import Path
 
 import pytest
@@ -73,3 +75,30 @@ def test_a_password_is_refused_and_not_repeated() -> None:
 def test_a_context_that_is_not_there_is_refused_with_those_that_are() -> None:
     with pytest.raises(NoEngine, match=r"There is no Docker context 'no-such-box'; there are .*default"):
         resolve("no-such-box", {})
+
+
+def test_a_context_as_the_docker_cli_lays_it_out_is_found_with_its_certificates(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _lay_out_context(tmp_path, "gpu-box", "tcp://gpu-box:2376")
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    found = resolve("gpu-box", {})
+    assert (found.said, found.url, found.host) == ("gpu-box", "tcp://gpu-box:2376", "gpu-box")
+    assert found.tls is not None
+    assert Path(found.tls.ca_cert).read_text() == "ca.pem"
+    with pytest.raises(NoEngine, match="no Docker context 'gpu-bx'; there are default, gpu-box"):
+        resolve("gpu-bx", {})
+
+
+def _lay_out_context(config: Path, name: str, host: str) -> None:
+    folder = hashlib.sha256(name.encode()).hexdigest()
+    (config / "config.json").write_text("{}")
+    meta = config / "contexts/meta" / folder
+    certificates = config / "contexts/tls" / folder / "docker"
+    meta.mkdir(parents=True)
+    certificates.mkdir(parents=True)
+    endpoint = {"Host": host, "SkipTLSVerify": False}
+    described = {"Name": name, "Metadata": {}, "Endpoints": {"docker": endpoint}}
+    (meta / "meta.json").write_text(json.dumps(described))
+    for each in ("ca.pem", "cert.pem", "key.pem"):
+        (certificates / each).write_text(each)
