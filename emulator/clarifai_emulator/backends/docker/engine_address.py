@@ -102,7 +102,7 @@ def _known_contexts() -> list[str]:
     from docker.context.config import get_meta_dir
 
     described = (json.loads(each.read_text()) for each in Path(get_meta_dir()).glob("*/meta.json"))
-    return sorted({"default", *(str(each["Name"]) for each in described)})
+    return sorted({"default", *(str(each.get("Name") or "(without a name)") for each in described)})
 
 
 def _parts(name: str, url: str) -> SplitResult:
